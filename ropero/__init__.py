@@ -1,0 +1,61 @@
+"""ropero: garment images into trained, measured, explained and served models.
+
+``import ropero`` does nothing but name the public verbs; each is loaded when it is first used, so the import costs
+milliseconds and pulls in neither torch nor any heavy extra.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ropero.data.dataset import Dataset as Dataset
+    from ropero.data.dataset import Splits as Splits
+    from ropero.errors import RoperoError as RoperoError
+    from ropero.training.config import TrainConfig as TrainConfig
+    from ropero.workbench.notebook import Trained as Trained
+    from ropero.workbench.notebook import explore as explore
+    from ropero.workbench.notebook import load as load
+    from ropero.workbench.notebook import open_run as open_run
+    from ropero.workbench.notebook import runs as runs
+    from ropero.workbench.notebook import train as train
+
+_HOMES = {
+    "Dataset": "ropero.data.dataset",
+    "RoperoError": "ropero.errors",
+    "Splits": "ropero.data.dataset",
+    "TrainConfig": "ropero.training.config",
+    "Trained": "ropero.workbench.notebook",
+    "explore": "ropero.workbench.notebook",
+    "load": "ropero.workbench.notebook",
+    "open_run": "ropero.workbench.notebook",
+    "runs": "ropero.workbench.notebook",
+    "train": "ropero.workbench.notebook",
+}
+
+__all__ = [
+    "Dataset",
+    "RoperoError",
+    "Splits",
+    "TrainConfig",
+    "Trained",
+    "__version__",
+    "explore",
+    "load",
+    "open_run",
+    "runs",
+    "train",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ropero' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,131 @@
+"""Files that are whole or absent: atomic writes, digests, the cache folder. Knows nothing of what the files mean."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import platformdirs
+
+from ropero.errors import RunError
+from ropero.texts import t
+
+CHUNK_BYTES = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Where downloads and computed features are kept: ROPERO_CACHE, else the system's cache folder for ropero."""
+    chosen = os.environ.get("ROPERO_CACHE")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("ropero"))
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not.
+
+    The temporary name keeps the suffix, for writers that look at it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a whole UTF-8 text or nothing, with \\n line ends on every system."""
+    write_bytes(path, content.encode("utf-8"))
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON that a person can read, whole or not at all."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> dict[str, Any]:
+    """Read a JSON object. Raises RunError when it is missing, too large or not an object."""
+    try:
+        if path.stat().st_size > limit_bytes:
+            raise RunError(t("{path} is too large to be one of ropero's files.", path=path))
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(t("Cannot read {path}: {reason}", path=path, reason=error)) from error
+    if not isinstance(content, dict):
+        raise RunError(t("{path} should hold a JSON object.", path=path))
+    return cast("dict[str, Any]", content)
+
+
+def append_json_line(path: Path, record: Mapping[str, object]) -> None:
+    """Add one record to a JSON-lines file, on disk before this returns."""
+    line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
+    with path.open("ab") as file:
+        file.write(line.encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """All records of a JSON-lines file; a missing file has none, and a last line cut by a crash is dropped."""
+    if not path.exists():
+        return []
+    records: list[dict[str, Any]] = []
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(json.loads(line))
+        except ValueError as error:
+            if number == len(lines):
+                break
+            raise RunError(t("{path}, line {number}: not JSON.", path=path, number=number)) from error
+    return records
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def folder_bytes(folder: Path) -> int:
+    """The bytes of all files below a folder; links are not followed."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def human_bytes(count: int) -> str:
+    """12.3 MB: decimal units, as file managers show."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

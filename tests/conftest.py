@@ -1,0 +1,41 @@
+"""Shared by all tests: fixed seeds, a small synthetic Dataset, no user folders touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ropero import texts
+from ropero.data.dataset import Dataset, Splits
+
+CLASSES = ("stripe", "block", "ring")
+
+
+def synthetic(n: int = 120, *, size: int = 28, seed: int = 0, split: str = "train") -> Dataset:
+    """Three easy classes of `size` x `size` grey pictures: a stripe, a block, a ring, with noise."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % len(CLASSES)
+    y, x = np.mgrid[:size, :size] / (size - 1) - 0.5
+    shapes = np.stack([np.abs(x) < 0.12, np.maximum(abs(x), abs(y)) < 0.3, abs(np.hypot(x, y) - 0.35) < 0.09])
+    pixels = shapes[labels] * 180.0 + rng.normal(30, 20, (n, size, size))
+    return Dataset(np.clip(pixels, 0, 255).astype(np.uint8), labels, CLASSES, "synthetic", split)
+
+
+@pytest.fixture
+def splits() -> Splits:
+    return Splits(synthetic(120), None, synthetic(60, seed=1, split="test"), source="synthetic")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """English, and neither the user's cache, runs nor environment."""
+    monkeypatch.setenv("ROPERO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ROPERO_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("ROPERO_LANG", "en")
+    monkeypatch.delenv("ROPERO_DATA", raising=False)
+    texts.use(None)
+    yield
+    texts.use(None)
