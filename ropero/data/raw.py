@@ -1,0 +1,101 @@
+"""What every reader of files gives back, before names and checks: arrays by part, perhaps class names.
+
+Knows nothing of any file format (`idx.py`, `tables.py`, `folders.py` and others) or of where data lies (`finder.py`).
+Legend: N images, H x W pixels, C channels, K classes.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, cast
+
+from ropero.data.dataset import Images, Labels
+from ropero.errors import DataError
+from ropero.storage import CHUNK_BYTES, human_bytes
+from ropero.texts import t
+
+Progress = Callable[[str, int, int | None], None]  # (what, done in bytes or files, total or None)
+
+# The most that one array may take in memory. EMNIST ByClass, the largest known source, takes 0.55 GB.
+LIMIT_BYTES = 4 << 30
+# More classes than this is a sign of a column that is not a label.
+LIMIT_CLASSES = 1000
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, eq=False)
+class RawPart:
+    """One part as its file holds it: images (N, H, W[, C]) uint8, labels (N,) int64, and the file, for messages."""
+
+    images: Images
+    labels: Labels
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """All parts of one source: keys are "train", "validation" and "test".
+
+    `classes` are the names the files bring, None when they bring none. `known_as` is the known source that the file
+    names give away (such as "emnist-letters"), else "". `stored_raw` is true for the formats that keep EMNIST's
+    transposed pixels as they were published.
+    """
+
+    parts: dict[str, RawPart]
+    classes: tuple[str, ...] | None = None
+    known_as: str = ""
+    stored_raw: bool = False
+    skipped: dict[str, int] = field(default_factory=dict)
+
+
+def too_large(path: Path, size: int) -> DataError:
+    """The error for data that would not fit the memory bound."""
+    return DataError(
+        t(
+            "{path} says it holds {size}, more than the {limit} that ropero reads at once. "
+            "Check the file, or use a smaller one.",
+            path=path,
+            size=human_bytes(size),
+            limit=human_bytes(LIMIT_BYTES),
+        )
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """A file opened for reading bytes, unpacked on the fly when it is gzip (told by content, not by name).
+
+    Raises DataError, inside the block too, for a file that cannot be read or a gzip that is cut or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == GZIP_MAGIC
+            file.seek(0)
+            if packed:
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield cast("IO[bytes]", unpacked)
+            else:
+                yield file
+    except EOFError as error:
+        raise DataError(
+            t("{path} is cut short: the gzip data ends too early. Download or copy it again.", path=path)
+        ) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(
+            t("{path} is damaged gzip data ({reason}). Download or copy it again.", path=path, reason=error)
+        ) from error
+    except OSError as error:
+        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
+
+
+def read_at_most(file: IO[bytes], limit: int) -> bytearray:
+    """Up to `limit` bytes, in steps: memory follows what the file really holds, never what its header promises."""
+    content = bytearray()
+    while len(content) < limit and (chunk := file.read(min(CHUNK_BYTES, limit - len(content)))):
+        content += chunk
+    return content
