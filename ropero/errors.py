@@ -36,6 +36,10 @@ class RunError(RoperoError):
     """A run folder that is missing, broken, in use, or written by a newer ropero."""
 
 
+class TrainingDiverged(RoperoError):
+    """A training whose loss became infinite or not a number."""
+
+
 class MissingExtra(RoperoError, ImportError):
     """An optional part of ropero that is not installed."""
 

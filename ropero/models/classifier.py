@@ -1,0 +1,71 @@
+"""`Classifier`: normalise -> trunk -> head. Pixels in [0, 1] go in, logits come out.
+
+Knows nothing of data files or training. Normalisation is part of the network, so training, exported files, command
+line and service all feed it the same thing.
+Legend: N images, C channels, H x W pixels, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Classifier(nn.Module):
+    """A network with its own normalisation.
+
+    Args:
+        trunk: (N, C, H, W) -> features (N, D).
+        head: features (N, D) -> logits (N, K).
+        input_shape: (C, H, W).
+        standardise: whether the training fills the buffers mean and std, of each channel, from its images; without it
+            they stay 0 and 1. Buffers count in no parameter total.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        head: nn.Module,
+        input_shape: tuple[int, int, int],
+        standardise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.input_shape = input_shape
+        self.standardise = standardise
+        self.register_buffer("mean", torch.zeros(1, input_shape[0], 1, 1))
+        self.register_buffer("std", torch.ones(1, input_shape[0], 1, 1))
+        self.trunk = trunk
+        self.head = head
+
+    def measure(self, pixels: Tensor) -> None:
+        """Fill mean and std from training images, (N, C, H, W) uint8; does nothing unless `standardise`."""
+        if self.standardise:
+            # The histogram of 256 values gives both exactly, without a float copy of all images.
+            values = torch.arange(256, dtype=torch.float64) / 255
+            for channel in range(pixels.shape[1]):
+                share = torch.bincount(pixels[:, channel].flatten().cpu(), minlength=256).double()
+                share /= share.sum()
+                mean = (share * values).sum()
+                self.mean[0, channel] = float(mean)
+                self.std[0, channel] = max(1e-3, float(((values - mean) ** 2 * share).sum().sqrt()))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] -> (N, D), what the head decides from."""
+        found: Tensor = self.trunk((pixels - self.mean) / self.std)
+        return found
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) float in [0, 1] -> logits (N, K)."""
+        logits: Tensor = self.head(self.features(pixels))
+        return logits
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """(total, trainable) as Keras counts: batch-norm's running mean and variance are non-trainable parameters."""
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
+    running = sum(b.numel() for name, b in model.named_buffers() if name.endswith(("running_mean", "running_var")))
+    return trainable + frozen + running, trainable

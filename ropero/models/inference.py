@@ -1,0 +1,58 @@
+"""Logits and features of many images, in batches, without gradients.
+
+Legend: N images, D features, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ropero.data.batches import channels_first, in_chunks, to_unit
+from ropero.data.dataset import Images
+from ropero.models.classifier import Classifier
+
+Floats = NDArray[np.float32]
+BATCH = 1000
+
+
+def logits(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+    """(N, K) float32, in fp32 whatever the training's precision was: a run's figures do not depend on rounding."""
+    return _in_batches(model, model.forward, images, batch)
+
+
+def features(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+    """(N, D) float32, the activations before the head."""
+    return _in_batches(model, model.features, images, batch)
+
+
+def probabilities(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+    """(N, K) float32 rows that sum to 1."""
+    return softmax(logits(model, images, batch))
+
+
+def softmax(values: Floats) -> Floats:
+    """Logits (N, K) -> probabilities (N, K), computed in float64 so that rows sum to 1 to the last bit."""
+    wide = values.astype(np.float64)
+    shifted = np.exp(wide - wide.max(axis=1, keepdims=True))
+    shares: Floats = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
+def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Images, batch: int) -> Floats:
+    device = model.mean.device
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            parts = [
+                ask(to_unit(channels_first(images[part]).to(device))).float().cpu().numpy()
+                for part in in_chunks(len(images), batch)
+            ]
+    finally:
+        model.train(was_training)
+    return np.concatenate(parts)

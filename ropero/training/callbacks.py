@@ -1,0 +1,43 @@
+"""`Callback`: no-op hooks to override. What the training shows or writes besides its result is a callback."""
+
+from __future__ import annotations
+
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
+
+
+class Callback:
+    """Hooks of the training loop. `on_epoch_end` may return True to end the training after that epoch."""
+
+    def on_train_begin(
+        self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History
+    ) -> bool | None:
+        """Before the first step. When an interrupted run goes on, done_steps is more than 0 and history holds its
+        finished epochs. May return True: there is nothing left to do."""
+
+    def on_step_end(self, step: int) -> None:
+        """After each step; step counts from 1 over the whole training."""
+
+    def on_epoch_end(self, record: EpochRecord) -> bool | None:
+        """After each epoch and its validation."""
+
+    def on_train_end(self) -> None:
+        """After the last epoch, also when the training was interrupted or failed."""
+
+
+class EarlyStopping(Callback):
+    """Ends the training when the validation loss has not got better for `patience` epochs."""
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self._best_loss = float("inf")
+        self._best_epoch = 0
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> bool:
+        # The answer to an epoch depends on those before it, so a run that goes on asks them all again.
+        return any([self.on_epoch_end(record) for record in history])  # noqa: C419
+
+    def on_epoch_end(self, record: EpochRecord) -> bool:
+        if record.validation_loss is not None and record.validation_loss < self._best_loss:
+            self._best_loss, self._best_epoch = record.validation_loss, record.epoch
+        return record.epoch - self._best_epoch >= self.patience

@@ -1,0 +1,135 @@
+"""`TrainConfig`: everything that decides a run. The same class is the command line's flags, a run's config.json and,
+later, an HTTP body.
+
+Knows nothing of torch, data or files. A field's help is its entry in the texts catalogue.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from ropero.errors import UsageError, did_you_mean
+from ropero.texts import mark, t
+
+Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
+Schedule = Literal["one-cycle", "cosine", "step", "constant"]
+Flip = Literal["none", "random", "alternating"]
+Keep = Literal["last", "best"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def _option(
+    default: Any, help: str, low: float | None = None, high: float | None = None, open_low: bool = False
+) -> Any:
+    """A field with its help and the range it is checked against: [low, high], or (low, high] with open_low."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "open_low": open_low})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What decides a run, checked at birth. The defaults are the recipe of the network `quick`.
+
+    Raises:
+        UsageError: a value of the wrong kind or out of its range, or values that contradict each other.
+    """
+
+    network: str = _option("quick", mark("Network to train; `ropero networks` lists them."))
+    epochs: int = _option(10, mark("Passes over the training images."), 1, 100_000)
+    batch_size: int = _option(512, mark("Images in a training step."), 2, 65_536)
+    optimizer: Optimizer = _option("adamw", mark("How the weights follow the gradient."))
+    learning_rate: float = _option(0.012, mark("Highest learning rate of the schedule."), 0, 100, open_low=True)
+    weight_decay: float = _option(0.05, mark("Pull of the weights towards zero (decoupled in adamw)."), 0, 10)
+    momentum: float = _option(0.9, mark("Momentum of sgd."), 0, 0.9999)
+    schedule: Schedule = _option("one-cycle", mark("How the learning rate moves over the training."))
+    warmup: float = _option(0.25, mark("Share of the training in which the learning rate rises."), 0, 1)
+    label_smoothing: float = _option(0.1, mark("Share of the target given to all classes alike."), 0, 0.99)
+    flip: Flip = _option("alternating", mark("Mirror images left to right."))
+    shift: int = _option(1, mark("Move images by up to this many pixels."), 0, 1000)
+    erase: float = _option(0.0, mark("Probability of blackening a square of an image."), 0, 1)
+    erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000)
+    ema: float = _option(
+        0.0, mark("Decay of the weights' moving average, which is then kept; 0 turns it off."), 0, 0.99999
+    )
+    validation: float = _option(
+        0.0, mark("Images held out of the training part to choose by: a count, or a share below 1."), 0
+    )
+    stratified: bool = _option(True, mark("Hold out the same share of every class."))
+    keep: Keep = _option("last", mark("Weights to keep: of the last epoch, or of the best one by validation."))
+    patience: int = _option(0, mark("Stop after this many epochs without a better validation loss; 0 never stops."), 0)
+    seed: int = _option(0, mark("Seed of every random choice."), 0, 2**31 - 1)
+    device: Device = _option("auto", mark("Where to compute; auto takes a GPU when there is one."))
+    precision: Precision = _option("auto", mark("Arithmetic; auto takes bf16 where it is faster."))
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for one in fields(self):
+            object.__setattr__(self, one.name, _checked(one, hints[one.name], getattr(self, one.name)))
+        if self.validation >= 1 and self.validation != int(self.validation):
+            raise UsageError(
+                t("validation should be a share below 1 or a whole number, got {value}.", value=self.validation)
+            )
+        if self.validation == 0 and (self.keep == "best" or self.patience):
+            raise UsageError(
+                t(
+                    "keep=best and patience choose by validation; hold images out first, with validation=0.1 for example."
+                )
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields by name, as config.json holds them."""
+        return dataclasses.asdict(self)
+
+    def replace(self, **changes: Any) -> TrainConfig:
+        """A config with some fields changed. Raises UsageError for a field that does not exist."""
+        return TrainConfig.from_json({**self.to_json(), **changes})
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> TrainConfig:
+        """The config that `to_json` wrote. Raises UsageError for a field that does not exist."""
+        known = [one.name for one in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise UsageError(t("Unknown option {name!r}.", name=name) + did_you_mean(name, known))
+        return cls(**values)
+
+
+def _checked(one: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
+    """The value, whole numbers taken for floats too. Raises UsageError when kind or range is wrong."""
+    if get_origin(hint) is Literal:
+        known = get_args(hint)
+        if value not in known:
+            raise UsageError(
+                t(
+                    "{name} should be one of {known}, got {value!r}.",
+                    name=one.name,
+                    known=", ".join(get_args(hint)),
+                    value=value,
+                )
+                + did_you_mean(str(value), get_args(hint))
+            )
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise UsageError(
+            t("{name} should be of type {kind}, got {value!r}.", name=one.name, kind=hint.__name__, value=value)
+        )
+    low, high = one.metadata["low"], one.metadata["high"]
+    if hint in (int, float):
+        too_low = low is not None and (value <= low if one.metadata["open_low"] else value < low)
+        if not math.isfinite(value) or too_low or (high is not None and value > high):
+            raise UsageError(
+                t(
+                    "{name} should be {sign} {low} and at most {high}, got {value}.",
+                    name=one.name,
+                    sign=t("more than") if one.metadata["open_low"] else t("at least"),
+                    low=low,
+                    high="∞" if high is None else high,
+                    value=value,
+                )
+            )
+    return value

@@ -1,0 +1,217 @@
+"""`fit`: a config and a training part go in, a trained network and its history come out. The test part is no argument.
+
+Deterministic: everything random in a step is seeded by (seed, epoch, step), so a training that was killed goes on
+from its last checkpoint to the very same weights. Knows nothing of run folders, pages or the command line.
+Legend: N images, B images in a batch, C channels, H x W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from ropero.data import augment
+from ropero.data.batches import DeviceImages, batch_bounds, epoch_order, in_chunks, to_device, to_unit
+from ropero.data.dataset import Dataset
+from ropero.errors import TrainingDiverged
+from ropero.models.classifier import Classifier
+from ropero.runtime import be_deterministic, mix_seed, resolve_device, resolve_precision
+from ropero.texts import t
+from ropero.training.callbacks import Callback, EarlyStopping
+from ropero.training.checkpoints import CheckpointStore
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
+from ropero.training.optim import rate_at
+from ropero.training.state import TrainState, begin
+
+CHECKPOINT_SECONDS = 30.0  # besides the one at the end of each epoch
+ESTIMATE_STEPS = 4
+VALIDATION_BATCH = 1000
+
+
+def fit(
+    config: TrainConfig,
+    train: Dataset,
+    validation: Dataset | None = None,
+    *,
+    callbacks: Sequence[Callback] = (),
+    store: CheckpointStore | None = None,
+) -> tuple[Classifier, History]:
+    """Train a network as the config says.
+
+    Args:
+        config: what decides the run.
+        train: what is learned from.
+        validation: what early stopping and keep="best" choose by.
+        callbacks: hooks; early stopping is added where the config asks for it.
+        store: where checkpoints go; a training that finds one there goes on from it.
+
+    Returns:
+        The network in eval mode on the CPU (last weights, their moving average, or the best by validation) and one
+        record an epoch.
+
+    Raises:
+        TrainingDiverged: the loss became infinite or not a number.
+    """
+    device = resolve_device(config.device)
+    be_deterministic(device)
+    hooks = [*callbacks, *([EarlyStopping(config.patience)] if config.patience else [])]
+    state = begin(config, train, device)
+    snapshot = store.load() if store else None
+    if snapshot:
+        state.restore(snapshot)
+    epoch_of = _Epoch(config, to_device(train, device), store)
+    held_out = to_device(validation, device) if validation is not None else None
+    # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
+    done = state.epoch * epoch_of.steps + state.step
+    stopped = any([bool(hook.on_train_begin(config, epoch_of.steps, done, state.history)) for hook in hooks])  # noqa: C419
+    try:
+        while state.epoch < config.epochs and not stopped:
+            epoch_of.run(state, hooks)
+            record = _judge(config, state, held_out, epoch_of.steps)
+            state.close_epoch(record)
+            if store:
+                store.save(*state.snapshot(config.keep == "best"))
+            stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
+    finally:
+        for hook in hooks:
+            hook.on_train_end()
+    if config.keep == "best" and state.best:
+        state.kept.load_state_dict(state.best)
+    return state.kept.cpu().eval(), state.history
+
+
+class _Epoch:
+    """Runs the steps of one epoch, from wherever the state stands."""
+
+    def __init__(self, config: TrainConfig, images: DeviceImages, store: CheckpointStore | None) -> None:
+        self.config, self.images, self.store = config, images, store
+        self.device = images.labels.device
+        self.precision = resolve_precision(config.precision, self.device)
+        self.bounds = batch_bounds(len(images), config.batch_size)
+        self.half = augment.flip_halves(len(images), config.seed)
+        self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
+
+    @property
+    def steps(self) -> int:
+        return len(self.bounds)
+
+    def run(self, state: TrainState, hooks: Sequence[Callback]) -> None:
+        """All steps that the epoch still has; raises TrainingDiverged when the loss is no number at its end."""
+        order = epoch_order(len(self.images), self.config.seed, state.epoch)
+        # Sums stay on the device: reading them would make every step wait.
+        sums = torch.tensor([state.loss_sum, state.hits], dtype=torch.float32, device=self.device)
+        started, saved = time.perf_counter() - state.seconds, time.perf_counter()
+        while state.step < self.steps:
+            start, end = self.bounds[state.step]
+            loss, hits = self.step(state, order[start:end])
+            sums += torch.stack([loss * (end - start), hits.float()])
+            state.step += 1
+            state.seen += end - start
+            for hook in hooks:
+                hook.on_step_end(state.epoch * self.steps + state.step)
+            if self.store and time.perf_counter() - saved > CHECKPOINT_SECONDS and state.step < self.steps:
+                self._note(state, sums, started)
+                self.store.save(*state.snapshot(self.config.keep == "best"))
+                saved = time.perf_counter()
+        self._note(state, sums, started)
+        if not math.isfinite(state.loss_sum):
+            raise TrainingDiverged(
+                t(
+                    "The loss became infinite or not a number in epoch {epoch}; a smaller learning rate than {rate} "
+                    "(--learning-rate) helps.",
+                    epoch=state.epoch + 1,
+                    rate=self.config.learning_rate,
+                )
+            )
+
+    def _note(self, state: TrainState, sums: Tensor, started: float) -> None:
+        state.loss_sum, state.hits = float(sums[0]), int(sums[1])
+        state.seconds = time.perf_counter() - started
+
+    def step(self, state: TrainState, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """One step on the images at these positions (B,): the mean loss and the number of right answers."""
+        config = self.config
+        torch.manual_seed(mix_seed("step", config.seed, state.epoch, state.step))
+        place = chosen.to(self.device)
+        pixels = self._augmented(self.images.pixels[place], chosen, state.epoch)  # (B, C, H, W) uint8
+        labels = self.images.labels[place]  # (B,)
+        inputs = to_unit(pixels).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            logits = state.model(inputs)  # (B, K)
+        loss: Tensor = self.loss(logits.float(), labels)
+        rate = rate_at(config, state.epoch * self.steps + state.step, config.epochs * self.steps)
+        for group in state.optimizer.param_groups:
+            group["lr"] = rate
+        state.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        state.optimizer.step()
+        if state.averaged is not None:
+            _average(state.averaged, state.model, config.ema)
+        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
+
+    def _augmented(self, pixels: Tensor, chosen: Tensor, epoch: int) -> Tensor:
+        config = self.config
+        if config.flip == "random":
+            pixels = augment.random_flip(pixels)
+        elif config.flip == "alternating":
+            pixels = augment.alternating_flip(pixels, self.half[chosen], epoch)
+        return augment.random_erase(augment.random_shift(pixels, config.shift), config.erase, config.erase_side)
+
+
+@torch.no_grad()
+def _average(averaged: Classifier, model: Classifier, decay: float) -> None:
+    """averaged = decay * averaged + (1 - decay) * model, batch-norm's running figures included."""
+    ours, theirs = averaged.state_dict(), model.state_dict()
+    floats = [name for name, value in ours.items() if value.is_floating_point()]
+    torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - decay)
+
+
+def _judge(config: TrainConfig, state: TrainState, held_out: DeviceImages | None, steps: int) -> EpochRecord:
+    """The record of the epoch that has just ended, validation included."""
+    started = time.perf_counter()
+    loss, accuracy = _validate(state.kept, held_out) if held_out is not None else (None, None)
+    return EpochRecord(
+        epoch=state.epoch + 1,
+        train_loss=state.loss_sum / state.seen,
+        train_accuracy=state.hits / state.seen,
+        validation_loss=loss,
+        validation_accuracy=accuracy,
+        learning_rate=rate_at(config, (state.epoch + 1) * steps - 1, config.epochs * steps),
+        epoch_seconds=state.seconds + time.perf_counter() - started,
+        images_per_second=state.seen / state.seconds,
+    )
+
+
+def _validate(model: Classifier, held_out: DeviceImages) -> tuple[float, float]:
+    """Mean loss in nats, without label smoothing, and accuracy; in fp32."""
+    was_training = model.training
+    model.eval()
+    loss, hits = 0.0, 0
+    with torch.inference_mode():
+        for part in in_chunks(len(held_out), VALIDATION_BATCH):
+            logits = model(to_unit(held_out.pixels[part]))  # (B, K)
+            loss += float(nn.functional.cross_entropy(logits, held_out.labels[part], reduction="sum"))
+            hits += int((logits.argmax(1) == held_out.labels[part]).sum())
+    model.train(was_training)
+    return loss / len(held_out), hits / len(held_out)
+
+
+def estimate_seconds(config: TrainConfig, train: Dataset) -> float:
+    """How long all epochs will take, from a few steps on a copy that is thrown away; validation is not counted."""
+    device = resolve_device(config.device)
+    few = train.take(list(range(min(len(train), config.batch_size))))
+    state = begin(config, few, device)
+    epoch_of = _Epoch(config, to_device(few, device), None)
+    positions = torch.arange(len(few))
+    epoch_of.step(state, positions)  # the first step pays for memory and kernels
+    started = time.perf_counter()
+    for _ in range(ESTIMATE_STEPS):
+        loss, _ = epoch_of.step(state, positions)
+    float(loss)  # waits for the device
+    per_image = (time.perf_counter() - started) / ESTIMATE_STEPS / len(few)
+    return per_image * len(train) * config.epochs

@@ -1,0 +1,47 @@
+"""The recipe that a network is trained with unless the user says otherwise: a function a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ropero.training.config import TrainConfig
+
+
+def quick() -> TrainConfig:
+    """The defaults of TrainConfig, designed on 50,000 / 10,000 images of the training part (docs/lab-notes.md)."""
+    return TrainConfig()
+
+
+def dense() -> TrainConfig:
+    """The protocol of the Keras tutorial as reports use it: Adam at 1e-3, batches of 32, 20 epochs, no augmentation."""
+    return _plain("dense", epochs=20, batch_size=32)
+
+
+def softmax() -> TrainConfig:
+    """Adam at 1e-3 with batches of 128, 20 epochs."""
+    return _plain("softmax", epochs=20, batch_size=128)
+
+
+def _plain(network: str, **changes: Any) -> TrainConfig:
+    plain: dict[str, Any] = {
+        "network": network,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "flip": "none",
+        "shift": 0,
+        "erase": 0.0,
+        "ema": 0.0,
+    }
+    return TrainConfig(**{**plain, **changes})
+
+
+PRESETS: dict[str, Callable[[], TrainConfig]] = {"quick": quick, "dense": dense, "softmax": softmax}
+
+
+def preset(network: str) -> TrainConfig:
+    """The network's own recipe; TrainConfig's defaults for a network that has none."""
+    return PRESETS[network]() if network in PRESETS else TrainConfig(network=network)
