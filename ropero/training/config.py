@@ -74,9 +74,7 @@ class TrainConfig:
             )
         if self.validation == 0 and (self.keep == "best" or self.patience):
             raise UsageError(
-                t(
-                    "keep=best and patience choose by validation; hold images out first, with validation=0.1 for example."
-                )
+                t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
             )
 
     def to_json(self) -> dict[str, Any]:

@@ -1,0 +1,175 @@
+"""`Evaluation`: the predictions for one part of the data, and every number derived from them.
+
+Knows nothing of networks' insides, run folders or pages: labels and probabilities come in, figures go out.
+Legend: N images, K classes.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropero.data.dataset import Dataset
+from ropero.errors import RunError
+from ropero.metrics.calibration import Calibration, calibration
+from ropero.metrics.classification import (
+    ClassReport,
+    accuracy,
+    class_report,
+    confusion_matrix,
+    log_loss,
+    top_k_accuracy,
+)
+from ropero.metrics.statistics import wilson_interval
+from ropero.models.classifier import Classifier
+from ropero.models.inference import probabilities
+from ropero.texts import t
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Predictions and what follows from them.
+
+    Args:
+        labels: (N,) true classes.
+        probabilities: (N, K) float32 rows that sum to 1.
+        rows: (N,) where each image stands in its source file.
+        classes: the K class names.
+        split: which part of the data this is.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    rows: NDArray[np.int64]
+    classes: tuple[str, ...]
+    split: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def predicted(self) -> NDArray[np.int64]:
+        """(N,) the most probable class."""
+        best: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
+        return best
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """(N,) the probability of the predicted class."""
+        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return highest
+
+    @cached_property
+    def correct(self) -> NDArray[np.bool_]:
+        """(N,) whether the predicted class is the true one."""
+        right: NDArray[np.bool_] = self.predicted == self.labels
+        return right
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """(K, K): row the true class, column the predicted one."""
+        return confusion_matrix(self.labels, self.predicted, len(self.classes))
+
+    @property
+    def accuracy(self) -> float:
+        return accuracy(self.confusion)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the accuracy: what another N images of this kind may give."""
+        return wilson_interval(int(self.correct.sum()), len(self))
+
+    @cached_property
+    def report(self) -> ClassReport:
+        """Precision, recall, F1 and support of each class."""
+        return class_report(self.confusion)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """Confidence against hit rate in 15 bins."""
+        return calibration(self.confidence, self.correct)
+
+    @property
+    def log_loss(self) -> float:
+        return log_loss(self.labels, self.probabilities)
+
+    @property
+    def top2_accuracy(self) -> float:
+        return top_k_accuracy(self.labels, self.probabilities, 2)
+
+    def confident_mistakes(self, count: int) -> NDArray[np.int64]:
+        """Positions of the wrong predictions with the highest confidence, highest first; ties by position."""
+        wrong = np.flatnonzero(~self.correct)
+        return wrong[np.argsort(-self.confidence[wrong], kind="stable")][:count]
+
+    def confused_pairs(self, count: int) -> list[tuple[int, int, int]]:
+        """(true class, predicted class, images) of the most frequent confusions."""
+        off = self.confusion.copy()
+        np.fill_diagonal(off, 0)
+        order = np.argsort(-off, axis=None, kind="stable")[:count]
+        pairs = [(int(at // len(off)), int(at % len(off)), int(off.flat[at])) for at in order]
+        return [pair for pair in pairs if pair[2]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, with English keys and class names: what evaluation/<split>.json holds."""
+        report = self.report
+        return {
+            "split": self.split,
+            "images": len(self),
+            "accuracy": self.accuracy,
+            "accuracy_interval_95": list(self.interval),
+            "top2_accuracy": self.top2_accuracy,
+            "log_loss": self.log_loss,
+            "expected_calibration_error": self.calibration.expected_error,
+            "classes": {
+                name: {
+                    "precision": float(report.precision[k]),
+                    "recall": float(report.recall[k]),
+                    "f1": float(report.f1[k]),
+                    "support": int(report.support[k]),
+                }
+                for k, name in enumerate(self.classes)
+            },
+            "macro_average": report.average("macro"),
+            "weighted_average": report.average("weighted"),
+            "confusion_matrix": self.confusion.tolist(),
+            "confident_mistakes": [
+                {
+                    "row": int(self.rows[i]),
+                    "true": self.classes[self.labels[i]],
+                    "predicted": self.classes[self.predicted[i]],
+                    "probability": float(self.confidence[i]),
+                }
+                for i in self.confident_mistakes(20)
+            ],
+        }
+
+    def to_npz(self) -> bytes:
+        """The arrays, as evaluation/<split>.npz holds them."""
+        file = io.BytesIO()
+        np.savez_compressed(file, labels=self.labels, probabilities=self.probabilities, rows=self.rows)
+        return file.getvalue()
+
+    @classmethod
+    def from_npz(cls, content: bytes, classes: tuple[str, ...], split: str) -> Evaluation:
+        """What `to_npz` wrote. Raises RunError when the arrays are not there or do not fit the classes."""
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                found = cls(file["labels"], file["probabilities"], file["rows"], classes, split)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise RunError(
+                t("The stored {split} predictions are damaged: {reason}", split=split, reason=error)
+            ) from error
+        if found.probabilities.shape != (len(found.labels), len(classes)) or len(found.rows) != len(found.labels):
+            raise RunError(t("The stored {split} predictions do not fit the classes of the run.", split=split))
+        return found
+
+
+def evaluate(model: Classifier, data: Dataset) -> Evaluation:
+    """Predict every image, plain: one look, no flips."""
+    return Evaluation(data.labels, probabilities(model, data.images), data.rows, data.classes, data.split)

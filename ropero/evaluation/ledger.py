@@ -1,0 +1,41 @@
+"""The test ledger: every opening of a run's test part is written down. Knows nothing of how predictions are made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ropero.storage import append_json_line, read_json_lines
+
+
+@dataclass(frozen=True)
+class Opening:
+    """One look at the test part: when (UTC), by which verb, with which weights, at how many images, with what result.
+
+    accuracy is None when single images were looked at.
+    """
+
+    when: str
+    verb: str
+    weights_sha256: str
+    images: int
+    accuracy: float | None
+
+
+class TestLedger:
+    """The openings of one run, oldest first, in a file that only grows."""
+
+    __test__ = False  # not a test class, whatever its name starts with
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def openings(self) -> list[Opening]:
+        return [Opening(**record) for record in read_json_lines(self.path)]
+
+    def record(self, verb: str, weights_sha256: str, images: int, accuracy: float | None) -> Opening:
+        """Write an opening down; it is on disk when this returns."""
+        opening = Opening(datetime.now(UTC).isoformat(timespec="seconds"), verb, weights_sha256, images, accuracy)
+        append_json_line(self.path, asdict(opening))
+        return opening

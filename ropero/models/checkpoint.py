@@ -1,0 +1,97 @@
+"""A trained network on disk: `model.safetensors` and its card `model.json`. No code is stored, none is run.
+
+Knows nothing of run folders; a folder with these two files is a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+import ropero
+from ropero.errors import RunError
+from ropero.models.classifier import Classifier
+from ropero.models.zoo import build
+from ropero.storage import atomic_path, read_json, sha256_file, write_json
+from ropero.texts import t
+
+CARD_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What someone needs to use the weights: which network, what goes in, what comes out, what made them.
+
+    input_shape is (C, H, W); pixels are float32 in [0, 1], grey or RGB; mean and std are applied inside the network.
+    """
+
+    network: str
+    input_shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    weights_sha256: str
+    ropero: str
+    format: int = CARD_FORMAT
+
+
+def save(model: Classifier, network: str, classes: tuple[str, ...], folder: Path) -> ModelCard:
+    """Write weights, then the card that vouches for them."""
+    weights = folder / "model.safetensors"
+    with atomic_path(weights) as path:
+        save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
+    card = ModelCard(
+        network,
+        model.input_shape,
+        classes,
+        tuple(model.mean.flatten().tolist()),
+        tuple(model.std.flatten().tolist()),
+        sha256_file(weights),
+        ropero.__version__,
+    )
+    write_json(folder / "model.json", asdict(card))
+    return card
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of a model. Raises RunError when it is missing, broken or of a newer ropero."""
+    path = folder / "model.json"
+    values: dict[str, Any] = read_json(path)
+    if values.get("format", 0) > CARD_FORMAT:
+        raise RunError(
+            t(
+                "{path} was written by a newer ropero ({version}); update ropero.",
+                path=path,
+                version=values.get("ropero"),
+            )
+        )
+    try:
+        for name in ("input_shape", "classes", "mean", "std"):
+            values[name] = tuple(values[name])
+        card = ModelCard(**values)
+    except (TypeError, KeyError) as error:
+        raise RunError(t("{path} is not a model card: {reason}", path=path, reason=error)) from error
+    return card
+
+
+def load(folder: Path) -> tuple[Classifier, ModelCard]:
+    """The network with its weights, in eval mode on the CPU.
+
+    Raises RunError when weights are missing, are not those the card vouches for, or do not fit the network.
+    """
+    card = read_card(folder)
+    weights = folder / "model.safetensors"
+    if not weights.exists():
+        raise RunError(t("{path} is missing.", path=weights))
+    if sha256_file(weights) != card.weights_sha256:
+        raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
+    model = build(card.network, card.input_shape, len(card.classes))
+    try:
+        model.load_state_dict(load_file(weights))
+    except (SafetensorError, RuntimeError) as error:
+        raise RunError(t("{path} does not fit the network {network}.", path=weights, network=card.network)) from error
+    return model.eval(), card

@@ -1,0 +1,257 @@
+"""`Run`: a folder, the only hand-over between stages. `RunStore`: the folder of all runs.
+
+    <run>/
+      run.json            format, name, when created, status (training, trained), estimate and seconds of the training
+      config.json         the TrainConfig, with the device and precision that `auto` chose
+      data.json           source, digests, classes, sizes and split of the data
+      environment.json    versions, CPU, threads, commit
+      history.jsonl       one record an epoch
+      model.safetensors   the weights
+      model.json          their card
+      evaluation/         <split>.json (numbers) and <split>.npz (labels, probabilities, rows)
+      test-ledger.jsonl   every opening of the test part
+      report.html
+
+Knows nothing of how a training or a page is made.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ropero.data.dataset import Dataset, Splits
+from ropero.errors import RunError, did_you_mean
+from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.ledger import TestLedger
+from ropero.models import checkpoint
+from ropero.models.classifier import Classifier
+from ropero.storage import folder_bytes, read_json, read_json_lines, write_bytes, write_json
+from ropero.texts import t
+from ropero.training.checkpoints import CheckpointStore
+from ropero.training.config import TrainConfig
+from ropero.training.history import History
+
+RUN_FORMAT = 1
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class DataNote:
+    """What a run remembers of its data: enough to load it again and to know that it is the same.
+
+    sizes and digests are by part, of the source as it was loaded; validation is what the run held out of train.
+    """
+
+    name: str
+    source: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    sizes: dict[str, int]
+    digests: dict[str, str]
+
+    @classmethod
+    def of(cls, splits: Splits) -> DataNote:
+        parts = splits.parts()
+        sizes = {name: len(part) for name, part in parts.items()}
+        digests = {name: part.digest for name, part in parts.items()}
+        return cls(splits.name, splits.source, splits.classes, splits.train.input_shape, sizes, digests)
+
+
+class Run:
+    """One training and what was made of it. Reads its folder on demand; writes are whole or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        notes = read_json(folder / "run.json")
+        if notes.get("format", 0) > RUN_FORMAT:
+            raise RunError(
+                t(
+                    "{path} was written by a newer ropero ({version}); update ropero.",
+                    path=folder,
+                    version=notes["ropero"],
+                )
+            )
+        self.created = str(notes.get("created", ""))
+
+    def __repr__(self) -> str:
+        return f"Run({self.name}: {self.config.network} on {self.data.name}, {self.status})"
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """run.json as it stands now."""
+        return read_json(self.folder / "run.json")
+
+    def note(self, **changes: Any) -> None:
+        """Change fields of run.json."""
+        write_json(self.folder / "run.json", {**self.notes, **changes})
+
+    @property
+    def status(self) -> str:
+        """`training` until the weights are there, then `trained`."""
+        return str(self.notes["status"])
+
+    @property
+    def config(self) -> TrainConfig:
+        return TrainConfig.from_json(read_json(self.folder / "config.json"))
+
+    @property
+    def data(self) -> DataNote:
+        values = read_json(self.folder / "data.json")
+        for name in ("classes", "input_shape"):
+            values[name] = tuple(values[name])
+        return DataNote(**values)
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return read_json(self.folder / "environment.json")
+
+    @property
+    def history(self) -> History:
+        return History.from_json(read_json_lines(self.folder / "history.jsonl"))
+
+    @property
+    def card(self) -> checkpoint.ModelCard:
+        """The model card. Raises RunError while the run is not trained."""
+        if self.status != "trained":
+            raise RunError(t("{run} is not trained to the end; repeat its command to go on with it.", run=self.name))
+        return checkpoint.read_card(self.folder)
+
+    def model(self) -> Classifier:
+        """The trained network, in eval mode on the CPU."""
+        return checkpoint.load(self.folder)[0] if self.card else None  # type: ignore[return-value]
+
+    @property
+    def ledger(self) -> TestLedger:
+        return TestLedger(self.folder / "test-ledger.jsonl")
+
+    @property
+    def checkpoints(self) -> CheckpointStore:
+        return CheckpointStore(self.folder)
+
+    def evaluation(self, split: str = "test") -> Evaluation | None:
+        """The stored evaluation of a part of the data, None when there is none for the weights that the run holds."""
+        numbers, arrays = self._evaluation_paths(split)
+        if not numbers.exists() or not arrays.exists():
+            return None
+        if read_json(numbers).get("weights_sha256") != self.card.weights_sha256:
+            return None
+        return Evaluation.from_npz(arrays.read_bytes(), self.card.classes, split)
+
+    def save_evaluation(self, evaluation: Evaluation) -> None:
+        """Store arrays, then numbers."""
+        numbers, arrays = self._evaluation_paths(evaluation.split)
+        write_bytes(arrays, evaluation.to_npz())
+        write_json(numbers, {**evaluation.to_json(), "weights_sha256": self.card.weights_sha256})
+
+    def _evaluation_paths(self, split: str) -> tuple[Path, Path]:
+        return self.folder / "evaluation" / f"{split}.json", self.folder / "evaluation" / f"{split}.npz"
+
+    def lock(self) -> FileLock:
+        """Held while a process trains or changes this run. Acquiring it raises Timeout when another process has it."""
+        return FileLock(self.folder / ".lock", timeout=0)
+
+    def check_data(self, part: Dataset) -> None:
+        """Raises RunError when this part is not the one the run was trained with."""
+        expected = self.data.digests.get(part.split)
+        if expected != part.digest:
+            raise RunError(
+                t(
+                    "The {split} part of {data} is not the one that {run} was made with.",
+                    split=part.split,
+                    data=part.name,
+                    run=self.name,
+                )
+            )
+
+    def disk_bytes(self) -> int:
+        return folder_bytes(self.folder)
+
+
+class RunStore:
+    """All runs below one folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder if folder is not None else Path(os.environ.get("ROPERO_RUNS") or "runs")
+
+    def create(self, config: TrainConfig, data: DataNote, environment: dict[str, Any], **notes: Any) -> Run:
+        """A new folder for a training. Its name says when and what; two processes never get the same."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        created = datetime.now(UTC)
+        slug = re.sub(r"[^a-z0-9]+", "-", config.network.lower()).strip("-")[:40] or "network"
+        # Built under a hidden name and renamed when whole, so that no one ever sees half a run.
+        name = f"{created.astimezone():%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
+        hidden = self.folder / f".{name}"
+        hidden.mkdir()
+        write_json(hidden / "config.json", config.to_json())
+        write_json(hidden / "data.json", asdict(data))
+        write_json(hidden / "environment.json", environment)
+        when = created.isoformat(timespec="seconds")
+        write_json(
+            hidden / "run.json",
+            {"format": RUN_FORMAT, "ropero": environment["ropero"], "created": when, "status": "training", **notes},
+        )
+        folder = self.folder / name
+        hidden.rename(folder)
+        return Run(folder)
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first; folders that are no run are passed over."""
+        if not self.folder.is_dir():
+            return []
+        found = [Run(path.parent) for path in self.folder.glob("*/run.json") if not path.parent.name.startswith(".")]
+        return sorted(found, key=lambda run: (run.created, run.name))
+
+    def find(self, name: str) -> Run:
+        """A run by path, name, the beginning or a part of a name that only one has, or `last`.
+
+        Raises RunError when there is none or more than one.
+        """
+        if (Path(name) / "run.json").exists():
+            return Run(Path(name))
+        runs = self.runs()
+        if not runs:
+            raise RunError(t("There are no runs in {folder}; `ropero train` makes one.", folder=self.folder))
+        if name == LAST:
+            return runs[-1]
+        for match in (
+            lambda run: run.name == name,
+            lambda run: run.name.startswith(name),
+            lambda run: name in run.name,
+        ):
+            hits = [run for run in runs if match(run)]
+            if len(hits) == 1:
+                return hits[0]
+            if hits:
+                raise RunError(
+                    t("{name!r} fits several runs: {known}.", name=name, known=", ".join(run.name for run in hits[:8]))
+                )
+        raise RunError(
+            t("No run {name!r} in {folder}.", name=name, folder=self.folder)
+            + did_you_mean(name, [run.name for run in runs])
+            + " "
+            + t("`ropero runs` lists them.")
+        )
+
+    def delete(self, run: Run) -> None:
+        """Remove a run for good. Raises RunError while another process works on it."""
+        try:
+            with run.lock():
+                # Renamed first: an interrupted removal leaves a hidden folder, not half a run.
+                hidden = run.folder.with_name(f".{run.name}-deleted")
+                run.folder.rename(hidden)
+            shutil.rmtree(hidden)
+        except Timeout as error:
+            raise RunError(t("{run} is in use by another process.", run=run.name)) from error
