@@ -77,17 +77,22 @@ def _read_header(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
     return shape
 
 
-def idx_files(folder: Path, prefix: str | None = None) -> dict[str, dict[tuple[str, str], Path]]:
+def is_idx_name(name: str) -> bool:
+    """Whether a file is called as IDX files usually are."""
+    return _NAME.fullmatch(name.lower()) is not None
+
+
+def idx_files(folder: Path) -> dict[str, dict[tuple[str, str], Path]]:
     """The IDX files of a folder and of the folders right below it: by file name prefix, then by (part, what).
 
-    Kaggle unpacks each file into a folder of the same name, torchvision puts them into `raw`. With `prefix`, files of
-    other prefixes are left out. Of two versions of one file the uncompressed one is taken: it loads faster.
+    Kaggle unpacks each file into a folder of the same name, torchvision puts them into `raw`. Of two versions of one
+    file the uncompressed one is taken: it loads faster.
     """
     found: dict[str, dict[tuple[str, str], Path]] = {}
     for path in sorted(_files(folder), key=lambda one: (one.suffix == ".gz", len(one.parts))):
         match = _NAME.fullmatch(path.name.lower())
-        if match and prefix in (None, match["prefix"]):
-            found.setdefault(match["prefix"], {})[_PARTS[match["part"]], match["what"]] = path
+        if match:
+            found.setdefault(match["prefix"] or "", {}).setdefault((_PARTS[match["part"]], match["what"]), path)
     return found
 
 
@@ -96,22 +101,30 @@ def _files(folder: Path) -> Iterable[Path]:
         if path.is_file():
             yield path
         elif path.is_dir() and not path.name.startswith("."):
-            yield from (inner for inner in path.iterdir() if _NAME.fullmatch(inner.name.lower()) and inner.is_file())
+            yield from (inner for inner in path.iterdir() if is_idx_name(inner.name) and inner.is_file())
 
 
 def read_folder(folder: Path, prefix: str | None = None) -> Raw:
     """The train part, and the test part if there, of a folder of IDX files.
 
+    `prefix` says which source is meant when the folder holds several; files without a prefix serve for any source.
+
     Raises:
-        DataError: several sources in one folder, a missing file, or a broken one.
+        DataError: several sources and no telling which, none of the wanted one, a missing file, or a broken one.
     """
-    found = idx_files(folder, prefix)
-    if len(found) > 1:
+    found = idx_files(folder)
+    if prefix is not None:
+        found = {one: files for one, files in found.items() if one in (prefix, "")}
+        found = {prefix: found[prefix]} if prefix in found else found
+    if len(found) != 1:
+        known = ", ".join(sorted(name.rstrip("-") or "train-*" for name in idx_files(folder)))
         raise DataError(
-            t(
+            t("{path} does not hold {name}, but {known}.", path=folder, name=prefix.rstrip("-"), known=known)
+            if prefix
+            else t(
                 "{path} holds more than one source: {known}. Say which by its name, with this folder as its data.",
                 path=folder,
-                known=", ".join(sorted(name.rstrip("-") or "train-*" for name in found)),
+                known=known,
             )
         )
     found_prefix, files = next(iter(found.items()))

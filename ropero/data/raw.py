@@ -7,8 +7,9 @@ Legend: N images, H x W pixels, C channels, K classes.
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,51 @@ LIMIT_BYTES = 4 << 30
 # More classes than this is a sign of a column that is not a label.
 LIMIT_CLASSES = 1000
 GZIP_MAGIC = b"\x1f\x8b"
+# A text beside the data with one class name a line.
+CLASS_FILES = ("classes.txt", "labels.txt")
+
+_PART_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+    "t10k": "test",
+}
+
+
+def part_of(name: str) -> str:
+    """The part that a file or folder name tells of, '' when it tells of none: fashion-mnist_train.csv is "train"."""
+    words = re.split(r"[^a-z0-9]+", name.lower())
+    return next((_PART_WORDS[word] for word in words if word in _PART_WORDS), "")
+
+
+def parts_by_name(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
+    """Files by the part their names tell of, in order; a lone file that tells of none is the train part.
+
+    Raises:
+        DataError: several files and no telling which is for training.
+    """
+    files = sorted(files)
+    named: dict[str, list[Path]] = {}
+    for path in files:
+        if part := part_of(path.name):
+            named.setdefault(part, []).append(path)
+    if len(files) == 1:
+        return {"train": files}
+    if "train" not in named:
+        raise DataError(
+            t(
+                "{path}: no telling which file is for training among {files}. "
+                "Put 'train' and 'test' into their names, or give one file.",
+                path=folder,
+                files=", ".join(path.name for path in files[:5]),
+            )
+        )
+    return {part: named[part] for part in ("train", "validation", "test") if part in named}
 
 
 @dataclass(frozen=True, eq=False)
