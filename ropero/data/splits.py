@@ -98,7 +98,7 @@ def _counts(sizes: Mapping[str, Size], total: int) -> list[int]:
         if isinstance(size, bool) or not (0 < size < 1 if fraction else size >= 1):
             raise UsageError(
                 t(
-                    "Size {size} of the {name} part: expected a number of images from 1, or a fraction between 0 and 1.",
+                    "Size {size} of the {name} part: expected a number of images from 1, or a fraction from 0 to 1.",
                     size=size,
                     name=name,
                 )
