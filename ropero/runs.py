@@ -125,13 +125,17 @@ class Run:
     @property
     def card(self) -> checkpoint.ModelCard:
         """The model card. Raises RunError while the run is not trained."""
-        if self.status != "trained":
-            raise RunError(t("{run} is not trained to the end; repeat its command to go on with it.", run=self.name))
+        self.require_trained()
         return checkpoint.read_card(self.folder)
 
+    def require_trained(self) -> None:
+        if self.status != "trained":
+            raise RunError(t("{run} is not trained to the end; repeat its command to go on with it.", run=self.name))
+
     def model(self) -> Classifier:
-        """The trained network, in eval mode on the CPU."""
-        return checkpoint.load(self.folder)[0] if self.card else None  # type: ignore[return-value]
+        """The trained network, in eval mode on the CPU. Raises RunError while the run is not trained."""
+        self.require_trained()
+        return checkpoint.load(self.folder)[0]
 
     @property
     def ledger(self) -> TestLedger:

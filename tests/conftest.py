@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ropero import texts
 from ropero.data.dataset import Dataset, Splits
+
+torch.set_num_threads(1)  # tiny tensors: a second thread only waits
 
 CLASSES = ("stripe", "block", "ring")
 

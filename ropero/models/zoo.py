@@ -8,7 +8,7 @@ from ropero.errors import unknown
 from ropero.models.classifier import Classifier
 from ropero.models.dense import dense, softmax
 from ropero.models.quick import quick
-from ropero.texts import t
+from ropero.texts import mark, t
 
 Builder = Callable[[tuple[int, int, int], int], Classifier]
 
@@ -16,6 +16,13 @@ NETWORKS: dict[str, Builder] = {
     "quick": quick,
     "dense": dense,
     "softmax": softmax,
+}
+
+# One line on each, as `ropero networks` shows it.
+ABOUT: dict[str, str] = {
+    "quick": mark("Small convolutional network made for a laptop's CPU; the default."),
+    "dense": mark("One hidden layer of 128, as in the basic classification tutorial of Keras."),
+    "softmax": mark("Softmax regression: the floor that every network has to beat."),
 }
 
 

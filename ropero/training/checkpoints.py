@@ -69,8 +69,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def load_optimizer_tensors(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put back what `optimizer_tensors` gave."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         index, _, key = name.partition("/")
-        state.setdefault(int(index), {})[key] = value
+        like = parameters[int(index)]
+        # A file holds rows in plain order; torch's fused kernels walk through memory and need the parameter's own.
+        fitted = torch.empty_like(like).copy_(value) if value.shape == like.shape else value
+        state.setdefault(int(index), {})[key] = fitted
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -72,10 +72,6 @@ class TrainConfig:
             raise UsageError(
                 t("validation should be a share below 1 or a whole number, got {value}.", value=self.validation)
             )
-        if self.validation == 0 and (self.keep == "best" or self.patience):
-            raise UsageError(
-                t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
-            )
 
     def to_json(self) -> dict[str, Any]:
         """All fields by name, as config.json holds them."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ropero.data import augment
 from ropero.data.batches import DeviceImages, batch_bounds, epoch_order, in_chunks, to_device, to_unit
 from ropero.data.dataset import Dataset
-from ropero.errors import TrainingDiverged
+from ropero.errors import TrainingDiverged, UsageError
 from ropero.models.classifier import Classifier
 from ropero.runtime import be_deterministic, mix_seed, resolve_device, resolve_precision
 from ropero.texts import t
@@ -55,8 +55,13 @@ def fit(
         record an epoch.
 
     Raises:
+        UsageError: a choice by validation without a validation part.
         TrainingDiverged: the loss became infinite or not a number.
     """
+    if validation is None and (config.keep == "best" or config.patience):
+        raise UsageError(
+            t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
+        )
     device = resolve_device(config.device)
     be_deterministic(device)
     hooks = [*callbacks, *([EarlyStopping(config.patience)] if config.patience else [])]

@@ -1,0 +1,3 @@
+from ropero.cli import main
+
+main()

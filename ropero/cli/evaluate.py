@@ -1,0 +1,91 @@
+"""`ropero evaluate RUN`: open the test part once, and print the per-class report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import DataPath, RunName, WithRuns
+from ropero.texts import mark, t
+
+if TYPE_CHECKING:
+    from ropero.evaluation.evaluate import Evaluation
+
+_HELP = mark(
+    "Evaluate a run. The test part is opened once and the ledger notes it; a second call shows the stored figures."
+)
+
+
+def register(app: App) -> None:
+    app.command(evaluate, help=_HELP)
+
+
+def evaluate(
+    run: RunName = "last",
+    /,
+    *,
+    split: Annotated[
+        Literal["test", "validation", "train"], Parameter(help=mark("The part of the data to evaluate on."))
+    ] = "test",
+    data: DataPath = None,
+    again: Annotated[
+        bool, Parameter(negative=(), help=mark("Open the test part once more; the ledger counts it."))
+    ] = False,
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+    from ropero.workbench import evaluate as verb
+
+    found = RunStore(common.runs).find(run)
+    done = verb.evaluate(found, split=split, data=data, again=again)
+    if common.json:
+        figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
+        return screen.show_json(figures)
+    show_report(done.evaluation)
+    if not done.fresh:
+        screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
+    if split == "test":
+        screen.say(t("Openings of the test part by this run: {n}", n=done.openings))
+    screen.say(t("Next: ropero report {run}", run=found.name))
+    return None
+
+
+def show_report(evaluation: Evaluation) -> None:
+    """The per-class report, as scikit-learn's classification_report shows it, and the figures below it."""
+    report = evaluation.report
+    rows = [
+        [
+            t(name),
+            f"{report.precision[k]:.4f}",
+            f"{report.recall[k]:.4f}",
+            f"{report.f1[k]:.4f}",
+            f"{report.support[k]:,}",
+        ]
+        for k, name in enumerate(evaluation.classes)
+    ]
+    rows.append([""] * 5)
+    for kind, title in (("macro", t("macro average")), ("weighted", t("weighted average"))):
+        rows.append([title, *(f"{value:.4f}" for value in report.average(kind).values()), f"{len(evaluation):,}"])
+    columns = [t("class"), t("precision"), t("recall"), "F1", t("images")]
+    screen.show_table("", columns, rows)
+    low, high = evaluation.interval
+    screen.show(
+        t(
+            "Accuracy {accuracy} on {n} {split} images (95 % interval {low} to {high})",
+            accuracy=f"{evaluation.accuracy:.2%}",
+            n=f"{len(evaluation):,}",
+            split=t(evaluation.split),
+            low=f"{low:.2%}",
+            high=f"{high:.2%}",
+        )
+    )
+    screen.show(
+        t(
+            "Top-2 {top2}, log loss {loss}, calibration error {error}",
+            top2=f"{evaluation.top2_accuracy:.2%}",
+            loss=f"{evaluation.log_loss:.4f}",
+            error=f"{evaluation.calibration.expected_error:.4f}",
+        )
+    )

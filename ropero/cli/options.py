@@ -1,0 +1,80 @@
+"""The options that verbs share, and the flags of `train`, which are the fields of `TrainConfig`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from cyclopts import Parameter
+
+from ropero.texts import mark
+from ropero.training.config import TrainConfig
+
+Language = Literal["en", "es", "zh"]
+
+RunName = Annotated[
+    str, Parameter(help=mark("A run: its name, a part of it that only one run has, its folder, or `last`."))
+]
+Source = Annotated[
+    str,
+    Parameter(
+        help=mark(
+            "Known name such as fashion-mnist, or the path of IDX files, CSV, .npz, Parquet or a folder of pictures."
+        )
+    ),
+]
+DataPath = Annotated[
+    str | None, Parameter(help=mark("Where the run's data are now, when they are no longer where they were."))
+]
+ImageSize = Annotated[int | None, Parameter(help=mark("Side in pixels to bring all images to."))]
+Again = Annotated[bool, Parameter(negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """Options of every verb."""
+
+    json: Annotated[bool, Parameter(negative=(), help=mark("Print the result as JSON."))] = False
+    # `app.run` reads --lang before anything is parsed, so that help and errors speak it too.
+    lang: Annotated[
+        Language | None, Parameter(help=mark("Language; by default your system's."), show_default=False)
+    ] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class WithRuns(Common):
+    """Options of verbs that read or make runs."""
+
+    runs: Annotated[
+        Path | None,
+        Parameter(help=mark("Folder of all runs; by default ROPERO_RUNS or ./runs."), show_default=False),
+    ] = None
+
+
+def _train_flags() -> type[Any]:
+    """A dataclass of the same fields as TrainConfig, each None when the user did not give it."""
+    hints = get_type_hints(TrainConfig)
+    flags: list[tuple[str, Any, Any]] = []
+    for one in fields(TrainConfig):
+        shown = Parameter(help=one.metadata["help"], show_default=_shows(one.default))
+        flags.append((one.name, Annotated[hints[one.name] | None, shown], field(default=None)))
+    made = make_dataclass("TrainFlags", flags, frozen=True, kw_only=True)
+    made.__module__ = __name__  # Cyclopts does not look into classes of the module `types`
+    return Parameter(name="*")(made)
+
+
+def _shows(default: Any) -> Callable[[Any], Any]:
+    """Help shows the recipe's default instead of the None that stands for "not given"."""
+    return lambda _: default
+
+
+TrainFlags = _train_flags()
+
+
+def given(flags: Any) -> dict[str, Any]:
+    """The options that the user gave."""
+    return {one.name: value for one in fields(flags) if (value := getattr(flags, one.name)) is not None}

@@ -1,0 +1,38 @@
+"""`ropero report RUN`: write the run's page."""
+
+from __future__ import annotations
+
+import webbrowser
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import DataPath, RunName, WithRuns
+from ropero.texts import mark, t
+
+
+def register(app: App) -> None:
+    app.command(report, help=mark("Write the report of an evaluated run: one HTML file that needs no network."))
+
+
+def report(
+    run: RunName = "last",
+    /,
+    *,
+    data: DataPath = None,
+    open: Annotated[bool, Parameter(negative=(), help=mark("Open it in the browser."))] = False,
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+    from ropero.workbench import report as verb
+
+    found = RunStore(common.runs).find(run)
+    path = verb.report(found, lang=common.lang, data=data)
+    if common.json:
+        screen.show_json({"run": found.name, "report": str(path)})
+    else:
+        screen.show(t("Run: {folder}", folder=found.folder))
+        screen.show(t("Report: {path}", path=path))
+    if open:
+        webbrowser.open(path.absolute().as_uri())

@@ -1,0 +1,136 @@
+"""`ropero runs`: list, show and delete runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import RunName, WithRuns
+from ropero.cli.sentences import TranslatedHelp
+from ropero.errors import RoperoError, UsageError
+from ropero.storage import human_bytes
+from ropero.texts import mark, t
+
+if TYPE_CHECKING:
+    from ropero.runs import Run
+
+
+def register(app: App) -> None:
+    group = App(name="runs", help=mark("List, show and delete runs."), help_formatter=TranslatedHelp())
+    group.default(list_runs)
+    group.command(list_runs, name="list", help=mark("List all runs with their results and disk use."))
+    group.command(show, help=mark("Show everything that a run knows of itself."))
+    group.command(delete, help=mark("Delete runs for good."))
+    app.command(group)
+
+
+def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
+    from ropero.runs import RunStore
+
+    store = RunStore(common.runs)
+    lines = [_line(run) for run in store.runs()]
+    if common.json:
+        return screen.show_json(lines)
+    if not lines:
+        return screen.say(t("There are no runs in {folder}; `ropero train` makes one.", folder=store.folder))
+    rows = [
+        [
+            line["run"],
+            line["network"],
+            line["data"],
+            t(line["status"]),
+            "" if line["test_accuracy"] is None else f"{line['test_accuracy']:.2%}",
+            str(line["test_openings"]),
+            human_bytes(line["bytes"]),
+        ]
+        for line in lines
+    ]
+    columns = [t("run"), t("network"), t("data"), t("status"), t("test accuracy"), t("openings"), t("disk use")]
+    screen.show_table("", columns, rows, left=4)
+    screen.show(t("Together: {size}", size=human_bytes(sum(line["bytes"] for line in lines))))
+    return None
+
+
+def _line(run: Run) -> dict[str, Any]:
+    """One run for the list; a broken run says so instead of hiding the others."""
+    line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "network": "?", "data": "?"}
+    line |= {"status": "broken", "test_accuracy": None, "test_openings": 0}
+    try:
+        evaluation = run.evaluation() if run.status == "trained" else None
+        line |= {
+            "network": run.config.network,
+            "data": run.data.name,
+            "status": run.status,
+            "test_accuracy": evaluation.accuracy if evaluation else None,
+            "test_openings": len(run.ledger.openings()),
+        }
+    except RoperoError:
+        pass
+    return line
+
+
+def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
+    from ropero.runs import RunStore
+
+    found = RunStore(common.runs).find(run)
+    content = {
+        **_line(found),
+        "folder": str(found.folder),
+        "config": found.config.to_json(),
+        "environment": found.environment,
+        "ledger": [vars(opening) for opening in found.ledger.openings()],
+        "history": found.history.to_json(),
+    }
+    if common.json:
+        return screen.show_json(content)
+    for part in ("config", "environment"):
+        rows = [[name, str(value)] for name, value in content[part].items()]
+        screen.show_table(part, ["", ""], rows, left=2)
+    rows = [
+        [
+            str(record.epoch),
+            f"{record.train_loss:.4f}",
+            f"{record.train_accuracy:.2%}",
+            "" if record.validation_loss is None else f"{record.validation_loss:.4f}",
+            "" if record.validation_accuracy is None else f"{record.validation_accuracy:.2%}",
+            f"{record.epoch_seconds:.1f}",
+        ]
+        for record in found.history
+    ]
+    columns = [t("epoch"), t("loss"), t("accuracy"), t("validation loss"), t("validation accuracy"), t("seconds")]
+    screen.show_table(found.name, columns, rows, left=0)
+    for opening in found.ledger.openings():
+        result = "" if opening.accuracy is None else f" {opening.accuracy:.2%}"
+        screen.show(
+            t("{when}: {verb} opened {n} test images", when=opening.when, verb=opening.verb, n=f"{opening.images:,}")
+            + result
+        )
+    return None
+
+
+def delete(
+    *names: Annotated[str, Parameter(help=mark("The runs to delete."))],
+    yes: Annotated[bool, Parameter(negative=(), help=mark("Do not ask."))] = False,
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+
+    store = RunStore(common.runs)
+    if not names:
+        raise UsageError(t("Say which runs to delete; `ropero runs` lists them."))
+    found = [store.find(name) for name in names]
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError(t("Deleting asks first, and there is no one to ask; add --yes."))
+        screen.say(t("Delete for good: {runs}?", runs=", ".join(run.name for run in found)))
+        if input("[y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí", "是"):
+            return
+    for run in found:
+        store.delete(run)
+    if common.json:
+        screen.show_json([run.name for run in found])
+    else:
+        screen.show(t("Deleted: {runs}", runs=", ".join(run.name for run in found)))

@@ -1,0 +1,58 @@
+"""What the verbs print with: results on stdout, everything else on stderr; JSON or tables.
+
+Knows Rich; knows nothing of what the verbs do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+# A piped table is as wide as it needs to be: cutting it to 80 columns would lose figures.
+_PIPED_WIDTH = 200
+
+
+def out() -> Console:
+    """The console for results, on stdout."""
+    return Console(soft_wrap=False, highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def err() -> Console:
+    """The console for progress and remarks, on stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """A remark that is no result."""
+    err().print(text, markup=False)
+
+
+def show(text: str) -> None:
+    """A line of the result."""
+    print(text)
+
+
+def show_json(content: object) -> None:
+    """The result as JSON, its keys and names English in every language."""
+    print(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
+    """A table whose first `left` columns are words and whose others are figures."""
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out().print(table)
+
+
+def no_colour() -> bool:
+    """Whether the user asked for plain text (https://no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))

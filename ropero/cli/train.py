@@ -1,0 +1,92 @@
+"""`ropero train`: train a network; the flags are the fields of TrainConfig."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import ImageSize, Source, TrainFlags, WithRuns, given
+from ropero.texts import mark, t
+
+if TYPE_CHECKING:
+    from ropero.workbench.train import Plan, Training
+
+_HELP = mark(
+    "Train a network. Options that are not given come from the network's own recipe; the defaults shown are those of "
+    "`quick`. Repeat the same command to go on with a training that was interrupted."
+)
+
+
+def register(app: App) -> None:
+    app.command(train, help=_HELP)
+
+
+def train(
+    *,
+    data: Source = "fashion-mnist",
+    image_size: ImageSize = None,
+    flags: TrainFlags = None,  # type: ignore[valid-type]
+    again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+    from ropero.training.presets import preset
+    from ropero.workbench import data as data_verb
+    from ropero.workbench import train as verb
+    from ropero.workbench.progress import FileProgress, TrainingProgress
+
+    changes: dict[str, Any] = given(flags) if flags is not None else {}
+    config = preset(changes.get("network", "quick")).replace(**changes)
+    with FileProgress(screen.err()) as progress:
+        splits = data_verb.load(data, image_size=image_size, progress=progress)
+    held = verb.parts_for(config, splits)
+    done = verb.train(
+        splits,
+        config,
+        RunStore(common.runs),
+        again=again,
+        callbacks=[TrainingProgress(screen.err(), len(held[0]))],
+        announce=_announce,
+    )
+    _show(done, common.json)
+
+
+def _announce(plan: Plan) -> None:
+    from ropero.workbench.progress import human_seconds
+
+    config = plan.config
+    screen.say(
+        t(
+            "{network} on {n} images: {epochs} epochs, {device}, {precision}; about {time}.",
+            network=config.network,
+            n=f"{plan.train_images:,}",
+            epochs=config.epochs,
+            device=config.device,
+            precision=config.precision,
+            time=human_seconds(plan.estimate_seconds),
+        )
+    )
+    if plan.resumed:
+        screen.say(t("Going on with {run}, which was interrupted.", run=plan.run.name))
+
+
+def _show(done: Training, as_json: bool) -> None:
+    from ropero.workbench.progress import human_seconds
+
+    run, history = done.run, done.run.history
+    last = history.records[-1]
+    if as_json:
+        return screen.show_json(
+            {"run": run.name, "folder": str(run.folder), "how": done.how, **run.notes, "last_epoch": last.to_json()}
+        )
+    if done.how == "already trained":
+        screen.say(t("This very training is there already; --again trains it anew."))
+    figures = t("training accuracy {accuracy}", accuracy=f"{last.train_accuracy:.2%}")
+    if last.validation_accuracy is not None:
+        figures += ", " + t("validation accuracy {accuracy}", accuracy=f"{last.validation_accuracy:.2%}")
+    screen.show(t("Trained in {time}: {figures}", time=human_seconds(history.train_seconds), figures=figures))
+    screen.show(t("Run: {folder}", folder=run.folder))
+    screen.say(t("Next: ropero evaluate {run}", run=run.name))
+    return None

@@ -1,0 +1,103 @@
+"""The verb `evaluate`: opens a part of the data once, and writes down that it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ropero.data import sources
+from ropero.data.dataset import Dataset, Splits
+from ropero.data.raw import Progress
+from ropero.errors import DataError, RunError, UsageError, unknown
+from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.evaluate import evaluate as predict_all
+from ropero.runs import Run
+from ropero.texts import t
+from ropero.workbench.train import parts_for
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What `evaluate` gave; `fresh` is False when the stored figures were shown and nothing was opened."""
+
+    run: Run
+    evaluation: Evaluation
+    fresh: bool
+    openings: int
+
+
+def evaluate(
+    run: Run,
+    *,
+    split: str = "test",
+    data: str | None = None,
+    splits: Splits | None = None,
+    again: bool = False,
+) -> Evaluated:
+    """Evaluate a run on a part of its data.
+
+    The test part is opened once: a second call shows the stored figures, unless `again` asks for another opening,
+    which the ledger counts.
+
+    Args:
+        data: where the data lie now, when not where they were.
+        splits: the data, when loaded already.
+
+    Raises:
+        RunError, DataError, UsageError: no trained run, other data than it was made with, or no such part.
+    """
+    if split not in SPLITS:
+        raise unknown(t("split"), split, SPLITS)
+    stored = None if again else run.evaluation(split)
+    if stored is not None:
+        return Evaluated(run, stored, False, len(run.ledger.openings()))
+    part = part_of(run, split, data=data, splits=splits)
+    evaluation = predict_all(run.model(), part)
+    if split == "test":
+        # Written before the figures: an opening counts even if storing its result fails.
+        run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
+    run.save_evaluation(evaluation)
+    return Evaluated(run, evaluation, True, len(run.ledger.openings()))
+
+
+def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | None = None) -> Dataset:
+    """A part of the data that the run was made with, loaded again and checked.
+
+    Raises RunError when the data are not the same, DataError when they are gone, UsageError when there is no such part.
+    """
+    splits = splits if splits is not None else reload(run, data)
+    if splits.classes != run.data.classes:
+        raise RunError(t("{data} has other classes than {run} was made with.", data=splits.name, run=run.name))
+    if split != "test":
+        run.check_data(splits.train)
+        train, validation = parts_for(run.config, splits)
+        if split == "train":
+            return train
+        if validation is None:
+            raise UsageError(
+                t("{run} held no images out for validation; train with --validation 0.1, for example.", run=run.name)
+            )
+        return validation
+    part = splits.part("test")
+    run.check_data(part)
+    return part
+
+
+def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:
+    """The run's data from where it says they are, or from `data`."""
+    note = run.data
+    _, height, width = note.input_shape
+    side = height if height == width else None
+    try:
+        return sources.load(note.source or note.name, data=data, image_size=side, progress=progress)
+    except DataError as error:
+        if data is not None:
+            raise
+        raise DataError(
+            t(
+                "The data of {run} cannot be loaded ({reason}). Say where they are with --data PATH.",
+                run=run.name,
+                reason=error,
+            )
+        ) from error

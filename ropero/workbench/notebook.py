@@ -1,0 +1,136 @@
+"""The verbs as Python functions, made for notebooks: `rp.load`, `rp.train`, `run.evaluate()`, and `run` as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ropero.data.dataset import Dataset, Splits
+from ropero.data.explore import Exploration
+from ropero.data.explore import explore as explore_splits
+from ropero.errors import MissingExtra
+from ropero.evaluation.evaluate import Evaluation
+from ropero.runs import Run, RunStore
+from ropero.texts import t
+from ropero.training.config import TrainConfig
+from ropero.training.history import History
+from ropero.training.presets import preset
+from ropero.workbench import data as data_verb
+from ropero.workbench import evaluate as evaluate_verb
+from ropero.workbench import predict as predict_verb
+from ropero.workbench import report as report_verb
+from ropero.workbench import train as train_verb
+from ropero.workbench.predict import Prediction
+from ropero.workbench.progress import FileProgress, TrainingProgress, human_seconds
+
+
+class Trained:
+    """A trained run at hand: evaluate it, predict with it, report it; in a notebook it shows itself as a page.
+
+    `run.run` is the folder behind it.
+    """
+
+    def __init__(self, run: Run, splits: Splits | None = None) -> None:
+        self.run = run
+        self._splits = splits
+
+    def __repr__(self) -> str:
+        return repr(self.run)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this run is."""
+        return self.run.folder
+
+    @property
+    def config(self) -> TrainConfig:
+        return self.run.config
+
+    @property
+    def history(self) -> History:
+        return self.run.history
+
+    def evaluate(self, split: str = "test", *, again: bool = False) -> Evaluation:
+        """Open a part of the data once and keep the figures; a second call returns the stored ones.
+
+        `again=True` opens the test part once more, which the run's ledger counts.
+        """
+        return evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again).evaluation
+
+    def predict(self, images: str | Path | Dataset | list[str | Path]) -> list[Prediction]:
+        """Class probabilities of picture files, .npy files, or of the images of a Dataset."""
+        if isinstance(images, Dataset):
+            return predict_verb.predict_dataset(self.run, images)
+        names = [images] if isinstance(images, str | Path) else images
+        return predict_verb.predict_files(self.run, [str(name) for name in names])
+
+    def report(self, *, lang: str | None = None) -> Path:
+        """Write report.html and return its path."""
+        return report_verb.report(self.run, lang=lang, splits=self._splits)
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return report_verb.fragment(self.run)
+        except MissingExtra:
+            return None  # the notebook falls back to repr
+
+
+def load(source: str | Path = data_verb.DEFAULT, *, image_size: int | None = None) -> Splits:
+    """Data by name ("fashion-mnist", found on this machine or fetched) or by path.
+
+    Raises:
+        DataNotFound, DataError, UsageError: see `ropero.data.sources.load`.
+    """
+    with FileProgress(Console(stderr=True)) as progress:
+        return data_verb.load(str(source), image_size=image_size, progress=progress)
+
+
+def train(
+    data: Splits | str | Path = data_verb.DEFAULT,
+    network: str = "quick",
+    *,
+    runs: str | Path | None = None,
+    again: bool = False,
+    **changes: Any,
+) -> Trained:
+    """Train a network with its own recipe, changed where you say so: `rp.train(data, "quick", epochs=5, seed=1)`.
+
+    An equal run that is there already, or was interrupted, is taken up instead of training twice; `again=True` trains
+    anew. The options are the fields of `ropero.TrainConfig`.
+
+    Raises:
+        UsageError: an option that does not exist or is out of range.
+        TrainingDiverged: the loss became infinite or not a number.
+    """
+    splits = data if isinstance(data, Splits) else load(data)
+    config = preset(network).replace(**changes)
+    console = Console(stderr=True)
+
+    def announce(plan: train_verb.Plan) -> None:
+        console.print(
+            t("Training {network}: about {time}.", network=network, time=human_seconds(plan.estimate_seconds))
+        )
+
+    progress = TrainingProgress(console, len(train_verb.parts_for(config, splits)[0]))
+    store = RunStore(Path(runs) if runs else None)
+    done = train_verb.train(splits, config, store, again=again, callbacks=[progress], announce=announce)
+    return Trained(done.run, splits)
+
+
+def open_run(name: str | Path = "last", *, runs: str | Path | None = None) -> Trained:
+    """A run by path, name, part of a name, or "last". Raises RunError when there is none."""
+    return Trained(RunStore(Path(runs) if runs else None).find(str(name)))
+
+
+def runs(folder: str | Path | None = None) -> list[Trained]:
+    """All runs, oldest first."""
+    return [Trained(run) for run in RunStore(Path(folder) if folder else None).runs()]
+
+
+def explore(data: Splits | str | Path = data_verb.DEFAULT) -> Exploration:
+    """What the data are: shapes, classes, mean garments, duplicates."""
+    splits = data if isinstance(data, Splits) else load(data)
+    with FileProgress(Console(stderr=True)) as progress:
+        return explore_splits(splits, progress=progress)

@@ -1,0 +1,176 @@
+"""The verb `predict`: class probabilities of pictures from files, or of test images by number."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ropero.data import pictures
+from ropero.data.dataset import Dataset, Images, Splits
+from ropero.errors import DataError, UsageError
+from ropero.models.inference import probabilities
+from ropero.runs import Run
+from ropero.texts import t
+from ropero.workbench.evaluate import part_of
+
+STDIN = "-"
+LIMIT_BYTES = 64 << 20  # of one picture file
+LIMIT_IMAGES = 100_000  # of one .npy file
+INVERT = ("auto", "yes", "no")
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """One picture and what the network makes of it.
+
+    seen is (H, W) or (H, W, 3) uint8, just what the network was shown; probabilities is (K,); true is the class number
+    where it is known; inverted says that light and dark were exchanged.
+    """
+
+    name: str
+    seen: Images
+    probabilities: NDArray[np.float32]
+    classes: tuple[str, ...]
+    true: int | None = None
+    inverted: bool = False
+
+    @property
+    def predicted(self) -> int:
+        return int(self.probabilities.argmax())
+
+    def to_json(self) -> dict[str, Any]:
+        """Class, probability and all probabilities, with English keys and class names."""
+        return {
+            "image": self.name,
+            "predicted": self.classes[self.predicted],
+            "probability": float(self.probabilities.max()),
+            "true": None if self.true is None else self.classes[self.true],
+            "inverted": self.inverted,
+            "probabilities": {name: float(p) for name, p in zip(self.classes, self.probabilities, strict=True)},
+        }
+
+
+def predict_files(run: Run, names: list[str], *, stdin: bytes = b"", invert: str = "auto") -> list[Prediction]:
+    """Predict picture files (PNG, JPEG and what else Pillow decodes) and .npy arrays; "-" takes `stdin`.
+
+    A picture is turned upright, made grey where the network is grey, and fitted into the network's size. Networks of
+    grey images expect a light garment on black, as Fashion-MNIST has it; with invert="auto" a picture whose edge is
+    light is inverted.
+
+    Raises:
+        DataError: a file that is missing or cannot be decoded.
+    """
+    shown: list[tuple[str, Images, bool]] = []
+    shape = run.data.input_shape
+    for name in names:
+        content = stdin if name == STDIN else _read(Path(name))
+        images = (
+            _arrays(name, content) if content[:6] == b"\x93NUMPY" else [np.asarray(pictures.decode((name, content)))]
+        )
+        for number, image in enumerate(images):
+            label = name if len(images) == 1 else f"{name}[{number}]"
+            shown.append((label, *prepare(image, shape, invert)))
+    classes = run.data.classes
+    found = probabilities(run.model(), np.stack([image for _, image, _ in shown]))
+    return [
+        Prediction(label, image, p, classes, inverted=inverted)
+        for (label, image, inverted), p in zip(shown, found, strict=True)
+    ]
+
+
+def predict_test(
+    run: Run, numbers: list[int], *, data: str | None = None, splits: Splits | None = None
+) -> list[Prediction]:
+    """Predict test images by their number in the file; their true class is known. The ledger notes the look."""
+    part = part_of(run, "test", data=data, splits=splits)
+    for number in numbers:
+        if not 0 <= number < len(part):
+            raise UsageError(
+                t("There is no test image {number}; they go from 0 to {last}.", number=number, last=len(part) - 1)
+            )
+    found = probabilities(run.model(), part.images[numbers])
+    run.ledger.record("predict", run.card.weights_sha256, len(numbers), None)
+    return [
+        Prediction(f"test {number}", part.images[number], p, part.classes, true=int(part.labels[number]))
+        for number, p in zip(numbers, found, strict=True)
+    ]
+
+
+def predict_dataset(run: Run, images: Dataset) -> list[Prediction]:
+    """Predict every image of a Dataset that has the run's image shape; true classes are known."""
+    if images.input_shape != run.data.input_shape:
+        raise UsageError(
+            t(
+                "{run} takes images {expected}, got {got}.",
+                run=run.name,
+                expected=run.data.input_shape,
+                got=images.input_shape,
+            )
+        )
+    found = probabilities(run.model(), images.images)
+    return [
+        Prediction(f"{images.split} {row}", image, p, run.data.classes, true=int(label))
+        for row, image, p, label in zip(images.rows, images.images, found, images.labels, strict=True)
+    ]
+
+
+def prepare(image: Images, shape: tuple[int, int, int], invert: str) -> tuple[Images, bool]:
+    """(what the network is shown, whether it was inverted) for a picture (H, W) or (H, W, 3) uint8 of any size."""
+    channels, height, width = shape
+    picture = Image.fromarray(image).convert("L" if channels == 1 else "RGB")
+    seen = np.asarray(picture)
+    if seen.shape[:2] != (height, width):
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        seen = pictures.fit(picture, side)[top : top + height, left : left + width]
+    inverted = invert == "yes" or (invert == "auto" and channels == 1 and _edge_is_light(seen))
+    return (255 - seen if inverted else seen), inverted
+
+
+def _edge_is_light(image: Images) -> bool:
+    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return bool(np.median(edge) > 127)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LIMIT_BYTES:
+            raise DataError(t("{path} is larger than {limit} MB.", path=path, limit=LIMIT_BYTES >> 20))
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
+
+
+def _arrays(name: str, content: bytes) -> list[Images]:
+    """The images of a .npy file: (H, W), (H, W, 3), (N, H, W) or (N, H, W, 3); uint8 0..255 or floats 0..1."""
+    try:
+        array = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise DataError(t("{name} is not a NumPy file: {reason}", name=name, reason=error)) from error
+    if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
+        array = np.round(array * 255).astype(np.uint8)
+    single = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (1, 3))
+    stack = array[None] if single else array
+    if stack.ndim == 4 and stack.shape[-1] == 1:
+        stack = stack[..., 0]
+    if array.dtype != np.uint8 or stack.ndim not in (3, 4) or (stack.ndim == 4 and stack.shape[-1] != 3):
+        raise DataError(
+            t(
+                "{name}: expected images as uint8 0 to 255 or floats 0 to 1, of shape (H, W), (N, H, W) or "
+                "(N, H, W, 3), got {dtype} {shape}.",
+                name=name,
+                dtype=array.dtype,
+                shape=array.shape,
+            )
+        )
+    if not 0 < len(stack) <= LIMIT_IMAGES or 0 in stack.shape:
+        raise DataError(
+            t("{name}: expected 1 to {limit} images, got {n}.", name=name, limit=LIMIT_IMAGES, n=len(stack))
+        )
+    return list(stack)

@@ -1,0 +1,147 @@
+"""What a person sees while ropero works: a bar with rate and time left, in a terminal and in a notebook.
+
+Where there is no terminal (a log file, CI) a line an epoch is printed instead. Everything goes to stderr.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from ropero.texts import t
+from ropero.training.callbacks import Callback
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
+
+
+def human_seconds(seconds: float) -> str:
+    """9 s, 1 min 40 s, 2 h 5 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+class _Rate(ProgressColumn):
+    """Images a second over the last steps."""
+
+    def __init__(self, images_per_step: float) -> None:
+        super().__init__()
+        self._images = images_per_step
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(t("{rate} images/s", rate=f"{speed * self._images:,.0f}") if speed else "")
+
+
+class TrainingProgress(Callback):
+    """Shows a training: epoch, bar, rate, time left, and the figures of the last epoch."""
+
+    def __init__(self, console: Console, train_images: int) -> None:
+        self._console = console
+        self._images = train_images
+        self._epochs = 0
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self._epochs = config.epochs
+        if not (self._console.is_terminal or self._console.is_jupyter):
+            return
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            _Rate(self._images / steps_per_epoch),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+            console=self._console,
+        )
+        self._progress.start()
+        self._task = self._progress.add_task(
+            self._title(len(history)), total=config.epochs * steps_per_epoch, completed=done_steps, figures=""
+        )
+
+    def on_step_end(self, step: int) -> None:
+        if self._progress:
+            self._progress.update(self._task, completed=step)
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        if self._progress:
+            title = self._title(min(record.epoch, self._epochs - 1))
+            self._progress.update(self._task, description=title, figures=_figures(record))
+        else:
+            line = f"{self._title(record.epoch - 1)}  {_figures(record)}  {human_seconds(record.epoch_seconds)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def on_train_end(self) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def _title(self, finished: int) -> str:
+        return t("Epoch {epoch}/{epochs}", epoch=finished + 1, epochs=self._epochs)
+
+
+def _figures(record: EpochRecord) -> str:
+    shown = t(
+        "loss {loss}, accuracy {accuracy}", loss=f"{record.train_loss:.3f}", accuracy=f"{record.train_accuracy:.2%}"
+    )
+    if record.validation_accuracy is None:
+        return shown
+    return shown + t(
+        "; validation {loss}, {accuracy}",
+        loss=f"{record.validation_loss:.3f}",
+        accuracy=f"{record.validation_accuracy:.2%}",
+    )
+
+
+class FileProgress:
+    """A bar for downloads and long readings, as `sources.load` and `explore` report them."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """Note that `done` of `total` (bytes or files) of `what` is there."""
+        if not (self._console.is_terminal or self._console.is_jupyter):
+            return
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._progress.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=done, total=total)
+
+    def __enter__(self) -> FileProgress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._progress:
+            self._progress.stop()

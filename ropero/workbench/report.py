@@ -1,0 +1,41 @@
+"""The verb `report`: the page of a run, from what its folder holds. Opens no test split: predictions are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ropero import texts
+from ropero.data.dataset import Splits
+from ropero.errors import UsageError
+from ropero.models.summary import summarise
+from ropero.reports import pages
+from ropero.runs import Run
+from ropero.texts import t
+from ropero.workbench.evaluate import part_of
+
+
+def report(
+    run: Run, *, split: str = "test", lang: str | None = None, data: str | None = None, splits: Splits | None = None
+) -> Path:
+    """Write the run's report.html and return its path.
+
+    Args:
+        lang: "en", "es" or "zh"; the language in force when not given.
+        data, splits: where the pictures are, as for `evaluate`.
+
+    Raises:
+        UsageError: the run has not been evaluated on this part yet.
+        MissingExtra: Matplotlib or Jinja is not installed.
+    """
+    evaluation = run.evaluation(split)
+    if evaluation is None:
+        raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
+    part = part_of(run, split, data=data, splits=splits)
+    return pages.write_run_report(run, evaluation, part, summarise(run.model()), lang or texts.current())
+
+
+def fragment(run: Run) -> str:
+    """The run as a piece of HTML for a notebook: curves, per-class report and confusion matrix."""
+    title = f"{run.config.network} · {run.data.name} · {run.name}"
+    evaluation = run.evaluation() if run.status == "trained" else None
+    return pages.run_fragment(run.history, evaluation, run.data.classes, title)

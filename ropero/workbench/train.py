@@ -1,0 +1,166 @@
+"""The verb `train`: a config and data in, a trained run folder out; goes on where an equal run was interrupted.
+
+Knows nothing of the command line; what it has to say goes through callbacks and the returned `Training`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import Timeout
+
+from ropero import runtime
+from ropero.data.dataset import Dataset, Splits
+from ropero.data.splits import split
+from ropero.errors import RoperoError
+from ropero.models import checkpoint
+from ropero.runs import DataNote, Run, RunStore
+from ropero.storage import write_text
+from ropero.training.callbacks import Callback
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
+from ropero.training.loop import estimate_seconds, fit
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `train` did: the run, and whether it was new, gone on with, or there already."""
+
+    run: Run
+    how: str  # "new", "resumed" or "already trained"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is about to be trained, said before the first step."""
+
+    run: Run
+    config: TrainConfig
+    train_images: int
+    validation_images: int
+    resumed: bool
+    estimate_seconds: float
+
+
+def train(
+    splits: Splits,
+    config: TrainConfig,
+    store: RunStore,
+    *,
+    again: bool = False,
+    callbacks: Sequence[Callback] = (),
+    announce: Callable[[Plan], None] | None = None,
+) -> Training:
+    """Train as the config says, in a run folder of the store.
+
+    An equal run (config, data, ropero's version and machine-made choices) that was interrupted is gone on with; one
+    that is trained is returned as it is, since training it again would give the same weights.
+
+    Args:
+        again: train anew even when an equal run is there.
+        callbacks: what is told of the progress.
+        announce: is told the plan, with the time it will take, before the first step.
+
+    Raises:
+        UsageError, DataError, TrainingDiverged: what the config and the data do not allow.
+    """
+    config = resolved(config)
+    note, environment = DataNote.of(splits), runtime.environment(runtime.resolve_device(config.device))
+    found = None if again else _equal_run(store, config, note, environment["commit"])
+    if found and found.status == "trained":
+        return Training(found, "already trained")
+    training, validation = parts_for(config, splits)
+    run = found or store.create(config, note, environment)
+    try:
+        with run.lock():
+            if announce:
+                estimate = estimate_seconds(config, training)
+                counts = (len(training), len(validation) if validation else 0)
+                announce(Plan(run, config, *counts, found is not None, estimate))
+            _fit(run, config, training, validation, callbacks)
+    except Timeout:
+        # Another process took this run between our look and our lock; it is theirs, we make our own.
+        return train(splits, config, store, again=True, callbacks=callbacks, announce=announce)
+    return Training(run, "resumed" if found else "new")
+
+
+def resolved(config: TrainConfig) -> TrainConfig:
+    """The config with the device and precision that `auto` means on this machine."""
+    device = runtime.resolve_device(config.device)
+    return config.replace(device=device.type, precision=runtime.resolve_precision(config.precision, device))
+
+
+def parts_for(config: TrainConfig, splits: Splits) -> tuple[Dataset, Dataset | None]:
+    """(train, validation): what is held out of train by the config, else the validation part that the source brings."""
+    if not config.validation:
+        return splits.train, splits.validation
+    size = config.validation if config.validation < 1 else int(config.validation)
+    return split(splits.train, size, seed=config.seed, stratified=config.stratified)
+
+
+def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, commit: str | None) -> Run | None:
+    """The newest run of the same config, data and code that is trained, or interrupted and free to go on with."""
+    for run in reversed(store.runs()):
+        try:
+            same = run.config == config and (run.data.digests, run.data.classes) == (note.digests, note.classes)
+            same = same and run.environment.get("commit") == commit
+            same = same and run.environment.get("ropero") == runtime.environment()["ropero"]
+        except RoperoError:
+            continue  # a broken or foreign run is no reason not to train
+        # "+" marks a checkout with changes: its trained runs may come from other code.
+        if same and run.status == "trained" and not (commit or "").endswith("+"):
+            return run
+        if same and run.status == "training" and _is_free(run):
+            return run
+    return None
+
+
+def _is_free(run: Run) -> bool:
+    try:
+        with run.lock():
+            return True
+    except Timeout:
+        return False
+
+
+def _fit(
+    run: Run, config: TrainConfig, training: Dataset, validation: Dataset | None, callbacks: Sequence[Callback]
+) -> None:
+    writer = HistoryFile(run.folder / "history.jsonl")
+    model, history = fit(config, training, validation, callbacks=[writer, *callbacks], store=run.checkpoints)
+    card = checkpoint.save(model, config.network, training.classes, run.folder)
+    run.note(
+        status="trained",
+        train_seconds=history.train_seconds,
+        train_images=len(training),
+        validation_images=len(validation) if validation else 0,
+        weights_sha256=card.weights_sha256,
+    )
+    run.checkpoints.clear()
+
+
+class HistoryFile(Callback):
+    """Keeps history.jsonl equal to the history, whole after every epoch."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._history = History()
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self._history = History(history.records)
+        self._write()
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        self._history.records.append(record)
+        self._write()
+
+    def _write(self) -> None:
+        write_text(self._path, "".join(json_line(record) for record in self._history))
+
+
+def json_line(record: EpochRecord) -> str:
+    """One line of history.jsonl."""
+    return json.dumps(record.to_json(), allow_nan=False) + "\n"

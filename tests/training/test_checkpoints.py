@@ -1,0 +1,57 @@
+"""A damaged or unwritable checkpoint costs the newest state, never the run."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ropero.training import checkpoints
+from ropero.training.checkpoints import CheckpointStore
+
+
+def saved(folder: Path) -> CheckpointStore:
+    store = CheckpointStore(folder)
+    for epoch in (1, 2):
+        store.save({"weight": torch.full((3,), float(epoch))}, {"epoch": epoch})
+    return store
+
+
+def test_the_newest_is_loaded(tmp_path: Path) -> None:
+    snapshot = saved(tmp_path).load()
+    assert snapshot is not None
+    assert snapshot[1] == {"epoch": 2}
+    assert snapshot[0]["weight"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 5, 60])
+def test_a_truncated_one_falls_back_with_a_sentence(tmp_path: Path, keep_bytes: int) -> None:
+    store = saved(tmp_path)
+    store.newest.write_bytes(store.newest.read_bytes()[:keep_bytes])
+    with pytest.warns(RuntimeWarning, match="going on from the one before"):
+        snapshot = store.load()
+    assert snapshot is not None
+    assert snapshot[1] == {"epoch": 1}
+
+
+def test_a_full_disk_keeps_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = saved(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints, "save_file", full)
+    with pytest.warns(RuntimeWarning, match="No space left"):
+        store.save({"weight": torch.zeros(3)}, {"epoch": 3})
+    snapshot = store.load()
+    assert snapshot is not None
+    assert snapshot[1] == {"epoch": 2}
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-before.safetensors",
+        "checkpoint.safetensors",
+    ]
+
+
+def test_nothing_there_is_nothing(tmp_path: Path) -> None:
+    assert CheckpointStore(tmp_path).load() is None
+    saved(tmp_path).clear()
+    assert not list(tmp_path.iterdir())
