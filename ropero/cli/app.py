@@ -43,8 +43,9 @@ def build() -> App:
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return the exit code."""
     try:
-        texts.use(_language(arguments))
-        build()(list(arguments))
+        language, rest = _split_language(arguments)
+        texts.use(language)
+        build()(rest)
     except CycloptsError as error:
         return _mistake(sentence(error))
     except RoperoError as error:
@@ -65,16 +66,21 @@ def _mistake(text: str) -> int:
     return MISTAKE
 
 
-def _language(arguments: Sequence[str]) -> str | None:
-    """What --lang says, before anything is parsed; None when it says nothing ropero speaks (the parser will object)."""
-    for number, word in enumerate(arguments):
+def _split_language(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """(what --lang says, the other arguments): it is read before anything is parsed and may stand anywhere.
+
+    A language that ropero does not speak is left in place, for the parser to object.
+    """
+    words = list(arguments)
+    for at, word in enumerate(words):
         if word == "--":
             break
-        name, _, value = word.partition("=")
+        name, equals, value = word.partition("=")
         if name == "--lang":
-            value = value or (arguments[number + 1] if number + 1 < len(arguments) else "")
-            return value if value in texts.LANGUAGES else None
-    return None
+            end = at + 1 if equals else at + 2
+            value = value if equals else "".join(words[at + 1 : at + 2])
+            return (value, words[:at] + words[end:]) if value in texts.LANGUAGES else (None, words)
+    return None, words
 
 
 def _versions() -> str:

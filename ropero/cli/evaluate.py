@@ -12,6 +12,7 @@ from ropero.texts import mark, t
 
 if TYPE_CHECKING:
     from ropero.evaluation.evaluate import Evaluation
+    from ropero.workbench.evaluate import Evaluated
 
 _HELP = mark(
     "Evaluate a run. The test part is opened once and the ledger notes it; a second call shows the stored figures."
@@ -43,13 +44,19 @@ def evaluate(
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
         return screen.show_json(figures)
+    show_evaluation(done)
+    if split == "test":
+        screen.say(t("Next: ropero report {run}", run=found.name))
+    return None
+
+
+def show_evaluation(done: Evaluated) -> None:
+    """The per-class report, and what it took to get it."""
     show_report(done.evaluation)
     if not done.fresh:
         screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
-    if split == "test":
+    if done.evaluation.split == "test":
         screen.say(t("Openings of the test part by this run: {n}", n=done.openings))
-    screen.say(t("Next: ropero report {run}", run=found.name))
-    return None
 
 
 def show_report(evaluation: Evaluation) -> None:

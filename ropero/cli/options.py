@@ -38,7 +38,7 @@ class Common:
     """Options of every verb."""
 
     json: Annotated[bool, Parameter(negative=(), help=mark("Print the result as JSON."))] = False
-    # `app.run` reads --lang before anything is parsed, so that help and errors speak it too.
+    # For the help page: `app.run` has taken --lang out before anything is parsed, so that errors speak it too.
     lang: Annotated[
         Language | None, Parameter(help=mark("Language; by default your system's."), show_default=False)
     ] = None

@@ -28,11 +28,10 @@ def report(
     from ropero.workbench import report as verb
 
     found = RunStore(common.runs).find(run)
-    path = verb.report(found, lang=common.lang, data=data)
+    path = verb.report(found, data=data)
     if common.json:
         screen.show_json({"run": found.name, "report": str(path)})
     else:
-        screen.show(t("Run: {folder}", folder=found.folder))
         screen.show(t("Report: {path}", path=path))
     if open:
         webbrowser.open(path.absolute().as_uri())

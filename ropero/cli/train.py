@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.evaluate import show_evaluation
 from ropero.cli.options import ImageSize, Source, TrainFlags, WithRuns, given
 from ropero.texts import mark, t
 
 if TYPE_CHECKING:
+    from ropero.data.dataset import Splits
+    from ropero.runs import Run
     from ropero.workbench.train import Plan, Training
 
 _HELP = mark(
@@ -29,6 +32,10 @@ def train(
     image_size: ImageSize = None,
     flags: TrainFlags = None,  # type: ignore[valid-type]
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
+    report: Annotated[
+        bool,
+        Parameter(negative=(), help=mark("Then open the test part once, print the figures and write report.html.")),
+    ] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
@@ -50,7 +57,28 @@ def train(
         callbacks=[TrainingProgress(screen.err(), len(held[0]))],
         announce=_announce,
     )
-    _show(done, common.json)
+    content = {"run": done.run.name, "folder": str(done.run.folder), "how": done.how, **done.run.notes}
+    if not common.json:
+        _show(done)
+    if report:
+        content |= _report(done.run, splits, common.json)
+    if common.json:
+        screen.show_json(content)
+    elif not report:
+        screen.say(t("Next: ropero evaluate {run}", run=done.run.name))
+
+
+def _report(run: Run, splits: Splits, as_json: bool) -> dict[str, Any]:
+    from ropero.workbench import evaluate as evaluate_verb
+    from ropero.workbench import report as report_verb
+
+    evaluated = evaluate_verb.evaluate(run, splits=splits)
+    if not as_json:
+        show_evaluation(evaluated)
+    path = report_verb.report(run, splits=splits)
+    if not as_json:
+        screen.show(t("Report: {path}", path=path))
+    return {"test": evaluated.evaluation.to_json(), "report": str(path)}
 
 
 def _announce(plan: Plan) -> None:
@@ -72,21 +100,15 @@ def _announce(plan: Plan) -> None:
         screen.say(t("Going on with {run}, which was interrupted.", run=plan.run.name))
 
 
-def _show(done: Training, as_json: bool) -> None:
+def _show(done: Training) -> None:
     from ropero.workbench.progress import human_seconds
 
-    run, history = done.run, done.run.history
+    history = done.run.history
     last = history.records[-1]
-    if as_json:
-        return screen.show_json(
-            {"run": run.name, "folder": str(run.folder), "how": done.how, **run.notes, "last_epoch": last.to_json()}
-        )
     if done.how == "already trained":
         screen.say(t("This very training is there already; --again trains it anew."))
     figures = t("training accuracy {accuracy}", accuracy=f"{last.train_accuracy:.2%}")
     if last.validation_accuracy is not None:
         figures += ", " + t("validation accuracy {accuracy}", accuracy=f"{last.validation_accuracy:.2%}")
     screen.show(t("Trained in {time}: {figures}", time=human_seconds(history.train_seconds), figures=figures))
-    screen.show(t("Run: {folder}", folder=run.folder))
-    screen.say(t("Next: ropero evaluate {run}", run=run.name))
-    return None
+    screen.show(t("Run: {folder}", folder=done.run.folder))
