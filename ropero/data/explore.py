@@ -154,9 +154,9 @@ def _histogram(part: Dataset) -> Labels:
 
 def _black_share(part: Dataset) -> float:
     if part.images.ndim == 3:
-        return 1 - int(np.count_nonzero(part.images)) / part.images.size
+        return float(1 - np.count_nonzero(part.images) / part.images.size)
     lit = sum(int(part.images[at : at + _STEP].any(axis=3).sum()) for at in range(0, len(part), _STEP))
-    return 1 - lit / (part.images.size // part.images.shape[3])
+    return float(1 - lit * part.images.shape[3] / part.images.size)
 
 
 def mean_garments(part: Dataset) -> NDArray[np.float32]:
