@@ -7,6 +7,8 @@ Legend: N images, K classes.
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -161,7 +163,7 @@ class Evaluation:
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 found = cls(file["labels"], file["probabilities"], file["rows"], classes, split)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(
                 t("The stored {split} predictions are damaged: {reason}", split=split, reason=error)
             ) from error

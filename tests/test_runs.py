@@ -1,0 +1,99 @@
+"""A run folder holds everything, collides with none, and refuses what it cannot read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ropero.data.dataset import Splits
+from ropero.errors import RunError
+from ropero.runs import DataNote, Run, RunStore
+from ropero.training.config import TrainConfig
+
+
+def make(store: RunStore, splits: Splits, **changes: object) -> Run:
+    config = TrainConfig(network="softmax").replace(**changes)
+    return store.create(config, DataNote.of(splits), {"ropero": "0.1.0", "commit": None})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> RunStore:
+    return RunStore(tmp_path / "runs")
+
+
+def test_a_run_comes_back_as_it_was_written(store: RunStore, splits: Splits) -> None:
+    run = Run(make(store, splits, seed=7).folder)
+    assert run.config.seed == 7
+    assert run.data == DataNote.of(splits)
+    assert run.status == "training"
+    assert len(run.history) == 0
+
+
+def test_many_at_once_never_collide(store: RunStore, splits: Splits) -> None:
+    assert len({make(store, splits).name for _ in range(30)}) == 30
+    assert len(store.runs()) == 30
+
+
+def test_names_come_from_the_network_and_not_from_paths(store: RunStore, splits: Splits) -> None:
+    run = make(store, splits, network="../../evil net.toml")
+    assert run.folder.parent == store.folder
+    assert "evil-net-toml" in run.name
+
+
+def test_find_by_name_part_path_and_last(store: RunStore, splits: Splits) -> None:
+    one, two = make(store, splits), make(store, splits)
+    assert store.find(one.name).name == one.name
+    assert store.find(str(one.folder)).name == one.name
+    assert store.find(two.name[-4:]).name == two.name
+    assert store.find("last").name == store.runs()[-1].name
+    with pytest.raises(RunError, match="fits several"):
+        store.find("softmax")
+    with pytest.raises(RunError, match="ropero runs"):
+        store.find("nothing-like-it")
+
+
+def test_no_runs_at_all_is_said(store: RunStore) -> None:
+    assert store.runs() == []
+    with pytest.raises(RunError, match="ropero train"):
+        store.find("last")
+
+
+def test_a_run_of_the_future_and_a_broken_one_are_refused(store: RunStore, splits: Splits) -> None:
+    run = make(store, splits)
+    path = run.folder / "run.json"
+    path.write_text(json.dumps({**run.notes, "format": 99}))
+    with pytest.raises(RunError, match="newer ropero"):
+        Run(run.folder)
+    path.write_text("{")
+    with pytest.raises(RunError, match=r"run\.json"):
+        Run(run.folder)
+
+
+def test_an_untrained_run_has_no_model(store: RunStore, splits: Splits) -> None:
+    with pytest.raises(RunError, match="repeat its command"):
+        make(store, splits).model()
+
+
+def test_delete_removes_all_and_respects_a_lock(store: RunStore, splits: Splits) -> None:
+    run = make(store, splits)
+    with run.lock(), pytest.raises(RunError, match="in use"):
+        store.delete(run)
+    store.delete(run)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_other_data_are_noticed(store: RunStore, splits: Splits) -> None:
+    run = make(store, splits)
+    run.check_data(splits.train)
+    with pytest.raises(RunError, match="not the one"):
+        run.check_data(splits.train.take(range(60)))
+
+
+def test_the_ledger_only_grows(store: RunStore, splits: Splits) -> None:
+    ledger = make(store, splits).ledger
+    assert ledger.openings() == []
+    ledger.record("evaluate", "abc", 60, 0.5)
+    ledger.record("predict", "abc", 1, None)
+    assert [(o.verb, o.images, o.accuracy) for o in ledger.openings()] == [("evaluate", 60, 0.5), ("predict", 1, None)]

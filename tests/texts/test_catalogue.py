@@ -1,0 +1,55 @@
+"""The catalogue is complete in every language, and the user's language is found."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ropero import texts
+from ropero.texts import t, tn
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_message_is_translated_and_compiled() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "texts.py", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"LANG": "es_CL.UTF-8"}, "es"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "de_DE"}, "en"),
+        ({"LC_ALL": "C", "LANG": "es_ES"}, "en"),
+        ({"ROPERO_LANG": "zh", "LC_ALL": "es_ES"}, "zh"),
+        ({"LC_MESSAGES": "es_MX", "LANG": "en_US"}, "es"),
+    ],
+)
+def test_the_first_variable_that_is_set_decides(environ: dict[str, str], expected: str) -> None:
+    assert texts.detect(environ) == expected
+
+
+def test_a_with_block_speaks_and_returns() -> None:
+    with texts.language("es"):
+        assert texts.current() == "es"
+        with texts.language("zh"):
+            assert texts.current() == "zh"
+        assert texts.current() == "es"
+    assert texts.current() == "en"
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(ValueError, match="en, es, zh"):
+        texts.use("fr")
+
+
+def test_values_are_filled_and_not_read_as_fields() -> None:
+    assert t("Unknown network {name!r}. {x}", name="{evil}", x=1) == "Unknown network '{evil}'. 1"
+    assert tn("{n} image", "{n} images", 1) == "1 image"
+    assert tn("{n} image", "{n} images", 2) == "2 images"
+    assert t("") == ""
