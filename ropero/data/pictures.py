@@ -23,7 +23,7 @@ from ropero.storage import human_bytes
 from ropero.texts import t
 
 # The formats that Pillow decodes by itself; it would start Ghostscript for others.
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "MPO")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pnm")
 MAX_PIXELS = 64_000_000  # a telephone's best camera; more is taken for a decompression bomb
 KEPT_SIDE = 96  # pictures of one size up to this side are kept as they are

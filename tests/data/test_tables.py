@@ -120,7 +120,7 @@ def test_a_folder_tells_its_parts_by_file_name(tmp_path: Path) -> None:
     assert {part: len(one.images) for part, one in raw.parts.items()} == {"train": 20, "test": 10}
     (tmp_path / "fashion-mnist_train.csv").rename(tmp_path / "one.csv")
     (tmp_path / "fashion-mnist_test.csv").rename(tmp_path / "two.csv")
-    with pytest.raises(DataError, match="no telling which file is for training among one.csv, two.csv"):
+    with pytest.raises(DataError, match=r"no telling which file is for training among one\.csv, two\.csv"):
         tables.read_tables(tmp_path)
 
 
