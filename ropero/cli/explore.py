@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.options import Common, ImageSize, Source
+from ropero.errors import MissingExtra
 from ropero.texts import mark, t
 
 
@@ -31,10 +32,15 @@ def explore(
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(source, image_size=image_size, progress=progress)
         found = verb.explore(splits, progress=progress)
-    paths = verb.save(found, splits, out)
+    try:
+        paths = verb.save(found, splits, out)
+    except MissingExtra as error:
+        paths = []  # the numbers need no pictures
+        screen.say(str(error))
     if common.json:
         return screen.show_json({**found.to_json(), "files": [str(path) for path in paths]})
     for title, columns, rows in verb.tables(found):
         screen.show_table(title, columns, rows)
-    screen.show(t("Page: {path}", path=paths[-1]))
+    if paths:
+        screen.show(t("Page: {path}", path=paths[-1]))
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,29 @@ def predict_dataset(run: Run, images: Dataset) -> list[Prediction]:
         Prediction(f"{images.split} {row}", image, p, run.data.classes, true=int(label))
         for row, image, p, label in zip(images.rows, images.images, found, images.labels, strict=True)
     ]
+
+
+def plot(predictions: list[Prediction], path: Path) -> list[Path]:
+    """Draw each picture beside its probability bars: one prediction into the file `path`, more into the folder `path`.
+
+    Raises MissingExtra without Matplotlib, UsageError for a file ending that cannot be written.
+    """
+    from ropero.reports import output  # an optional extra
+    from ropero.reports import pictures as drawings
+
+    if len(predictions) == 1 and path.suffix:
+        targets = [path]
+    else:
+        targets = [path / f"{number:03d}-{_plain(one.name)}.png" for number, one in enumerate(predictions)]
+    return [
+        output.save(drawings.prediction(one.seen, one.probabilities, one.classes, one.true), target)
+        for one, target in zip(predictions, targets, strict=True)
+    ]
+
+
+def _plain(name: str) -> str:
+    """A file name made of a picture's name, whatever characters that has."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem or "picture").strip("-")[:60] or "picture"
 
 
 def prepare(image: Images, shape: tuple[int, int, int], invert: str) -> tuple[Images, bool]:

@@ -8,7 +8,6 @@ from ropero import texts
 from ropero.data.dataset import Splits
 from ropero.errors import UsageError
 from ropero.models.summary import summarise
-from ropero.reports import pages
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.evaluate import part_of
@@ -27,6 +26,8 @@ def report(
         UsageError: the run has not been evaluated on this part yet.
         MissingExtra: Matplotlib or Jinja is not installed.
     """
+    from ropero.reports import pages  # an optional extra; the other verbs work without it
+
     evaluation = run.evaluation(split)
     if evaluation is None:
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
@@ -35,7 +36,12 @@ def report(
 
 
 def fragment(run: Run) -> str:
-    """The run as a piece of HTML for a notebook: curves, per-class report and confusion matrix."""
+    """The run as a piece of HTML for a notebook: curves, per-class report and confusion matrix.
+
+    Raises MissingExtra without Matplotlib or Jinja.
+    """
+    from ropero.reports import pages
+
     title = f"{run.config.network} · {run.data.name} · {run.name}"
     evaluation = run.evaluation() if run.status == "trained" else None
     return pages.run_fragment(run.history, evaluation, run.data.classes, title)
