@@ -1,0 +1,267 @@
+"""The parts of a page as plain data for the templates: facts, tables, cells, cards. Knows nothing of HTML.
+
+Legend: N images, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from ropero.data.dataset import Dataset
+from ropero.evaluation.evaluate import Evaluation
+from ropero.models.summary import Summary
+from ropero.reports import figures
+from ropero.reports.numbers import Numbers
+from ropero.reports.output import as_svg
+from ropero.reports.pictures import prediction_title
+from ropero.reports.style import HEAT_STRENGTH, heat_shares
+from ropero.reports.thumbnails import thumbnail
+from ropero.reports.words import PARTS
+from ropero.runs import Run
+from ropero.storage import human_bytes
+from ropero.texts import t
+from ropero.training.config import TrainConfig
+from ropero.training.history import History
+
+SMALL_SIDE = 64  # pixels; smaller pictures are shown with their pixels, larger ones smoothly
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell of a confusion matrix: what it shows ("" for none), how strong its colour is, whether it is right."""
+
+    text: str
+    heat: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class Card:
+    """One picture with what was predicted. picture is a data URI, "" when the picture is not at hand."""
+
+    picture: str
+    title: str
+    right: bool
+    row: int
+    shown_row: str
+    probability: str
+
+
+def curves(history: History) -> list[Markup]:
+    """Loss and accuracy over the epochs, as SVG."""
+    if not len(history):
+        return []
+    made = []
+    for name, title, percent in (("loss", t("Loss"), False), ("accuracy", t("Accuracy"), True)):
+        train, validation = history.column(f"train_{name}"), history.column(f"validation_{name}")
+        figure = figures.learning_curve(train, validation, title, percent=percent)
+        made.append(svg(as_svg(figure, t("{title} by epoch", title=title))))
+    return made
+
+
+def svg(text: str) -> Markup:
+    """An SVG of our own making, put into a page as it is: as_svg has escaped every text in it."""
+    return Markup(text)
+
+
+def class_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """(name, precision, recall, F1, support, F1 as a CSS number) of each class."""
+    n, report = Numbers.current(), evaluation.report
+    return [
+        (
+            t(name),
+            n.decimal(report.precision[k]),
+            n.decimal(report.recall[k]),
+            n.decimal(report.f1[k]),
+            n.whole(int(report.support[k])),
+            f"{report.f1[k]:.3f}",
+        )
+        for k, name in enumerate(evaluation.classes)
+    ]
+
+
+def average_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
+    """(name, precision, recall, F1, support) of both averages."""
+    n = Numbers.current()
+    rows = []
+    for title, kind in ((t("Average of the classes (macro)"), "macro"), (t("Weighted by images"), "weighted")):
+        mean = evaluation.report.average(kind)
+        scores = (n.decimal(mean[name]) for name in ("precision", "recall", "f1"))
+        rows.append((title, *scores, n.whole(len(evaluation))))
+    return rows
+
+
+def matrix(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
+    """(true class, its K cells) of each row of the confusion matrix."""
+    counts, n = evaluation.confusion, Numbers.current()
+    _, strength = heat_shares(counts)
+    return [
+        (
+            t(name),
+            [
+                Cell(n.whole(int(count)) if count else "", f"{strength[row, k] * HEAT_STRENGTH:.2f}", k == row)
+                for k, count in enumerate(counts[row])
+            ],
+        )
+        for row, name in enumerate(evaluation.classes)
+    ]
+
+
+def pair_rows(evaluation: Evaluation, count: int = 10) -> list[tuple[str, str, str, str]]:
+    """(true, predicted, images, share of the true class) of the most frequent confusions."""
+    n = Numbers.current()
+    return [
+        (
+            t(evaluation.classes[true]),
+            t(evaluation.classes[guess]),
+            n.whole(images),
+            n.percent(images / int(evaluation.report.support[true])),
+        )
+        for true, guess, images in evaluation.confused_pairs(count)
+    ]
+
+
+def cards(evaluation: Evaluation, positions: Iterable[int], pictures: Dataset) -> list[Card]:
+    """The predictions at these positions; pictures are found by the row they have in their source file."""
+    n = Numbers.current()
+    wanted = [int(i) for i in positions]
+    rows = evaluation.rows[wanted]
+    order = np.argsort(pictures.rows, kind="stable")
+    places = np.clip(np.searchsorted(pictures.rows, rows, sorter=order), 0, len(order) - 1)
+    made = []
+    for i, row, place in zip(wanted, rows, order[places], strict=True):
+        guess, true = (evaluation.classes[k] for k in (evaluation.predicted[i], evaluation.labels[i]))
+        made.append(
+            Card(
+                thumbnail(pictures.images[place]) if pictures.rows[place] == row else "",
+                prediction_title(guess, true),
+                bool(evaluation.correct[i]),
+                int(row),
+                n.whole(int(row)),
+                n.percent(float(evaluation.confidence[i])),
+            )
+        )
+    return made
+
+
+def headline(evaluation: Evaluation, run: Run, summary: Summary) -> list[tuple[str, str]]:
+    """(figure, what it is) beside the accuracy."""
+    n = Numbers.current()
+    return [
+        (n.decimal(evaluation.log_loss), t("log loss")),
+        (n.percent(evaluation.top2_accuracy), t("right among the first two")),
+        (n.percent(evaluation.calibration.expected_error), t("calibration error (ECE)")),
+        (n.whole(summary.total), t("parameters")),
+        (n.seconds(_seconds(run)), t("training time")),
+    ]
+
+
+def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
+    """(name, value) of what was trained on what, where."""
+    n, config, data, here = Numbers.current(), run.config, run.data, run.environment
+    channels, height, width = data.input_shape
+    network = t(
+        "{network}, {total} parameters ({trainable} trainable)",
+        network=config.network,
+        total=n.whole(summary.total),
+        trainable=n.whole(summary.trainable),
+    )
+    return [
+        (t("Network"), network),
+        (t("Data"), t("{name} from {source}", name=data.name, source=data.source or data.name)),
+        (t("Images"), f"{height} × {width} × {channels}, " + t("{n} classes", n=len(data.classes))),
+        (t("Parts"), _sizes(run)),
+        (t("Seed"), str(config.seed)),
+        (t("Device"), f"{here.get('device', config.device)}, {config.precision}"),
+        (t("Hardware"), _hardware(here)),
+        (t("Training time"), n.seconds(_seconds(run))),
+        (t("Versions"), _versions(here)),
+        (t("Code"), str(here.get("commit") or t("an installed package, no commit"))),
+        (t("Created"), run.created),
+        (t("Weights"), f"SHA-256 {run.card.weights_sha256[:16]}…, {human_bytes(_weight_bytes(run))}"),
+    ]
+
+
+def _seconds(run: Run) -> float:
+    return float(run.notes.get("train_seconds") or run.history.train_seconds)
+
+
+def held_out(run: Run) -> int:
+    """Images that the training was judged by while it ran."""
+    return int(run.notes.get("validation_images") or 0)
+
+
+def _sizes(run: Run) -> str:
+    n = Numbers.current()
+    sizes = dict(run.data.sizes)
+    if held_out(run):
+        sizes |= {"train": int(run.notes["train_images"]), "validation": held_out(run)}
+    ordered = [name for name in PARTS if name in sizes] + [name for name in sizes if name not in PARTS]
+    return ", ".join(f"{t(PARTS.get(name, name))} {n.whole(sizes[name])}" for name in ordered)
+
+
+def _hardware(here: dict[str, Any]) -> str:
+    return t(
+        "{cpu}; {threads} threads, {cores} cores",
+        cpu=here.get("cpu", "?"),
+        threads=here.get("threads", "?"),
+        cores=here.get("cores", "?"),
+    )
+
+
+def _versions(here: dict[str, Any]) -> str:
+    names = ("ropero", "python", "torch", "numpy")
+    return ", ".join([*(f"{name} {here[name]}" for name in names if name in here), str(here.get("system", ""))])
+
+
+def _weight_bytes(run: Run) -> int:
+    weights = run.folder / "model.safetensors"
+    return weights.stat().st_size if weights.exists() else 0
+
+
+def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
+    """(when, verb, images, accuracy, weights) of each opening of the test part."""
+    n, own = Numbers.current(), run.card.weights_sha256
+    return [
+        (
+            one.when.replace("T", " ").replace("+00:00", " UTC"),
+            one.verb,
+            n.whole(one.images),
+            "–" if one.accuracy is None else n.percent(one.accuracy, 2),
+            one.weights_sha256[:12] + ("" if one.weights_sha256 == own else " " + t("(other weights)")),
+        )
+        for one in run.ledger.openings()
+    ]
+
+
+def layer_rows(summary: Summary) -> list[tuple[str, str, str, str]]:
+    """(layer, kind, output shape, parameters), as Keras prints it."""
+    n = Numbers.current()
+    return [
+        (row.name, row.kind, " × ".join(map(str, row.output_shape)), n.whole(row.parameters)) for row in summary.rows
+    ]
+
+
+def option_rows(config: TrainConfig) -> list[tuple[str, str, str]]:
+    """(option, value, what it is) of every field of the config."""
+    return [(one.name, _plain(getattr(config, one.name)), t(one.metadata["help"])) for one in fields(config)]
+
+
+def _plain(value: object) -> str:
+    # Values stand as one would type them, in every language.
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def pixelated(pictures: Dataset) -> bool:
+    """Whether the pictures are small enough to show their pixels as squares."""
+    return bool(max(pictures.images.shape[1:3]) <= SMALL_SIDE)
+
+
+def positions(evaluation: Evaluation, count: int) -> Sequence[int]:
+    """The first images of the split."""
+    return range(min(count, len(evaluation)))

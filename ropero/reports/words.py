@@ -1,0 +1,223 @@
+"""What a report says in sentences: recipe, choice of weights, test ledger, conclusions. All of it follows from numbers.
+
+Knows nothing of HTML. Sentences come translated, in the language in force.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.ledger import Opening
+from ropero.reports.numbers import Numbers
+from ropero.runs import Run
+from ropero.texts import mark, t, tn
+from ropero.training.config import TrainConfig
+from ropero.training.history import History
+from ropero.training.presets import preset
+
+HEADLINES = {
+    "test": mark("Test accuracy"),
+    "validation": mark("Validation accuracy"),
+    "train": mark("Accuracy on the training images"),
+}
+PARTS = {"train": mark("Train"), "validation": mark("Validation"), "test": mark("Test")}
+_SCHEDULES = {
+    "one-cycle": mark("it rises over the first {warmup} of the training and then falls steadily to zero"),
+    "cosine": mark("it rises over the first {warmup} of the training and then falls to zero along a cosine"),
+    "step": mark("it is divided by ten at half and again at three quarters of the training"),
+    "constant": mark("it stays the same throughout"),
+}
+_CALIBRATED = 0.01  # a smaller gap between stated confidence and hit rate is called a good fit
+
+
+def recipe(config: TrainConfig) -> list[str]:
+    """How the network was trained."""
+    n = Numbers.current()
+    said = [
+        tn(
+            "One pass over the training images, in batches of {batch}.",
+            "{n} passes over the training images, in batches of {batch}.",
+            config.epochs,
+            batch=n.whole(config.batch_size),
+        ),
+        t(
+            "The optimizer is {optimizer}; the learning rate is {rate} at its highest: {schedule}.",
+            optimizer=config.optimizer,
+            rate=n.general(config.learning_rate),
+            schedule=t(_SCHEDULES[config.schedule], warmup=n.percent(config.warmup, 0)),
+        ),
+    ]
+    if config.weight_decay:
+        said.append(t("Weight decay {value} pulls the weights towards zero.", value=n.general(config.weight_decay)))
+    if config.label_smoothing:
+        said.append(t("Label smoothing of {value} tempers the confidence.", value=n.general(config.label_smoothing)))
+    said += _augmentation(config)
+    if config.ema:
+        said.append(t("A moving average of the weights (decay {value}) is kept.", value=n.general(config.ema)))
+    return said
+
+
+def _augmentation(config: TrainConfig) -> list[str]:
+    n = Numbers.current()
+    done = []
+    if config.flip == "random":
+        done.append(t("mirrored at random"))
+    elif config.flip == "alternating":
+        done.append(t("mirrored in every other epoch"))
+    if config.shift:
+        done.append(tn("moved by up to one pixel", "moved by up to {n} pixels", config.shift))
+    if config.erase and config.erase_side:
+        done.append(
+            t(
+                "blackened in a square of {side} pixels with a probability of {share}",
+                side=config.erase_side,
+                share=n.percent(config.erase, 0),
+            )
+        )
+    if not done:
+        return [t("The images are trained on as they are.")]
+    return [t("While training, images are {changes}.", changes=t(", ").join(done))]
+
+
+def choice(config: TrainConfig, history: History, validation_images: int) -> list[str]:
+    """How the weights of the report were chosen."""
+    n = Numbers.current()
+    best = history.best_epoch()
+    if config.keep == "best" and best:
+        said = [t("The weights are those of epoch {epoch}, which had the lowest validation loss.", epoch=best.epoch)]
+    else:
+        said = [t("The weights are those at the end of the last epoch ({epoch}).", epoch=len(history))]
+    if config.patience and len(history) < config.epochs:
+        said.append(
+            t(
+                "The training stopped after {ran} of {epochs} epochs, as the validation loss got no better.",
+                ran=len(history),
+                epochs=config.epochs,
+            )
+        )
+    if validation_images:
+        said.append(t("{images} images were held out of the training to choose by.", images=n.whole(validation_images)))
+    else:
+        said.append(t("No images were held out for validation: nothing was chosen by looking at results."))
+    said.append(t("The training is not given the test part at all."))
+    return said
+
+
+def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
+    """How often the test part was looked at."""
+    count = len(openings)
+    if not count:
+        return [t("The test part has not been opened for this run.")]
+    said = [tn("The test part was opened once.", "The test part was opened {n} times.", count)]
+    others = sum(one.weights_sha256 != weights_sha256 for one in openings)
+    if others:
+        said.append(
+            tn("One of these was with other weights.", "{n} of these were with other weights.", others)
+        )  # fmt: skip
+    if count > 1:
+        said.append(t("If anything was changed because of what an earlier opening showed, these figures are too good."))
+    return said
+
+
+def conclusions(evaluation: Evaluation, history: History) -> list[str]:
+    """The figures in a few sentences."""
+    n = Numbers.current()
+    low, high = evaluation.interval
+    said = [
+        t(
+            "Of {images} images, {hits} are named correctly: {accuracy}. For further images of this kind, expect a "
+            "share between {low} and {high} (95% interval).",
+            images=n.whole(len(evaluation)),
+            hits=n.whole(int(evaluation.correct.sum())),
+            accuracy=n.percent(evaluation.accuracy, 2),
+            low=n.percent(low, 2),
+            high=n.percent(high, 2),
+        )
+    ]
+    return said + _classes(evaluation) + _confidence(evaluation) + _generalisation(history)
+
+
+def _classes(evaluation: Evaluation) -> list[str]:
+    n = Numbers.current()
+    report, mistakes = evaluation.report, int((~evaluation.correct).sum())
+    there = np.flatnonzero(report.support)
+    best, worst = there[report.f1[there].argmax()], there[report.f1[there].argmin()]
+    said = []
+    if best != worst:
+        said.append(
+            t(
+                "{best} is recognised best (F1 {best_f1}), {worst} least (F1 {worst_f1}).",
+                best=t(evaluation.classes[best]),
+                best_f1=n.decimal(report.f1[best]),
+                worst=t(evaluation.classes[worst]),
+                worst_f1=n.decimal(report.f1[worst]),
+            )
+        )
+    if not mistakes:
+        return [*said, t("There are no mistakes.")]
+    both = np.triu(evaluation.confusion + evaluation.confusion.T, 1)
+    one, other = divmod(int(both.argmax()), len(both))
+    said.append(
+        t(
+            "{one} and {other} are confused most: {count} of the {mistakes} mistakes, {share}.",
+            one=t(evaluation.classes[one]),
+            other=t(evaluation.classes[other]),
+            count=n.whole(int(both.max())),
+            mistakes=n.whole(mistakes),
+            share=n.percent(both.max() / mistakes),
+        )
+    )
+    return said
+
+
+def _confidence(evaluation: Evaluation) -> list[str]:
+    n = Numbers.current()
+    stated, right = float(evaluation.confidence.mean()), evaluation.accuracy
+    if abs(stated - right) < _CALIBRATED:
+        message = mark("Its confidence fits: it states {stated} on average and is right in {right}.")
+    elif stated > right:
+        message = mark("It is too sure of itself: it states {stated} on average and is right in {right}.")
+    else:
+        message = mark("It is too modest: it states {stated} on average and is right in {right}.")
+    return [t(message, stated=n.percent(stated), right=n.percent(right))]
+
+
+def _generalisation(history: History) -> list[str]:
+    n = Numbers.current()
+    last = history.records[-1] if len(history) else None
+    if last is None or last.validation_accuracy is None:
+        return []
+    return [
+        t(
+            "In its last epoch it was right on {train} of the training images, as they were altered for training, and "
+            "on {validation} of the validation images.",
+            train=n.percent(last.train_accuracy),
+            validation=n.percent(last.validation_accuracy),
+        )
+    ]
+
+
+def command(run: Run) -> str:
+    """What to type to train this run again: the network's recipe, and every option that differs from it."""
+    config = run.config
+    source = run.data.source or run.data.name
+    words = ["ropero", "train", "--data", source, "--network", config.network]
+    _, height, width = run.data.input_shape
+    if Path(source).exists() and height == width:
+        words += ["--image-size", str(height)]
+    usual = preset(config.network)
+    for one in fields(config):
+        value = getattr(config, one.name)
+        if one.name == "network" or (value == getattr(usual, one.name) and one.name != "seed"):
+            continue
+        flag = one.name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return shlex.join(words)
