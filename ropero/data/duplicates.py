@@ -30,10 +30,11 @@ NEAR_COSINE = 0.995
 LISTED = 200  # pairs listed of each kind; the totals count all
 
 _DIMENSIONS = 128
-_SAMPLE = 4096  # images that the dimensions to keep are found from
+_SAMPLE = 2048  # images that the dimensions to keep are found from
+_DIRECT = 1 << 22  # so few pixels in all are compared in full
 _ROWS, _COLUMNS = 1024, 4096  # of a block of cosines: 16 MB
 _SLACK = 1e-4  # float32 sums of a few hundred products are right to about 1e-6
-_CHECKED = 4096  # candidates checked exactly at once
+_CHECKED = 512  # candidates checked exactly at once
 _CANDIDATES = 20_000_000  # beyond this the data is one picture over and over, and counting on would take hours
 
 
@@ -199,7 +200,8 @@ def _near(
 ) -> tuple[_FoundByParts, bool]:
     found: _FoundByParts = defaultdict(_Found)
     compared = _compared(groups, parts)
-    projected = _project(compared)
+    few = len(compared.part) * parts[0].images[0].size <= _DIRECT
+    projected = compared.centred(np.arange(len(compared.part))).astype(np.float32) if few else _project(compared)
     seen = 0
     for pairs in _candidates(projected, near_cosine - _SLACK, progress):
         seen += len(pairs)
