@@ -42,3 +42,13 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     texts.use(None)
     yield
     texts.use(None)
+
+
+@pytest.fixture
+def source(tmp_path: Path, splits: Splits) -> Path:
+    """The synthetic data as a file that `load` reads: 120 training and 60 test images of three classes."""
+    path = tmp_path / "synthetic.npz"
+    assert splits.test is not None
+    parts = {"x_train": splits.train.images, "y_train": splits.train.labels}
+    np.savez(path, **parts, x_test=splits.test.images, y_test=splits.test.labels)
+    return path

@@ -28,14 +28,14 @@ def networks(
         if common.json:
             return screen.show_json([one.to_json() for one in known])
         rows = [[one.name, one.about, f"{one.summary.total:,}"] for one in known]
-        return screen.show_table("", [t("network"), "", t("parameters")], rows, left=2)
+        return screen.show_table("", [t("network"), "", t("parameters")], rows, words=(0, 1))
     one = verb.network(name)
     if common.json:
         return screen.show_json(one.to_json())
     rows = [
         [f"{row.name} ({row.kind})", str((None, *row.output_shape)), f"{row.parameters:,}"] for row in one.summary.rows
     ]
-    screen.show_table(f"{one.name}: {one.about}", [t("layer"), t("output shape"), t("parameters")], rows, left=2)
+    screen.show_table(f"{one.name}: {one.about}", [t("layer"), t("output shape"), t("parameters")], rows, words=(0, 1))
     total, trainable = one.summary.total, one.summary.trainable
     screen.show(t("Total parameters: {n}", n=f"{total:,}"))
     screen.show(t("Trainable: {n}", n=f"{trainable:,}"))

@@ -74,6 +74,6 @@ def _show(one: Prediction) -> None:
     title = f"{one.name}: {t(one.classes[one.predicted])} ({one.probabilities.max():.1%})"
     if one.true is not None and one.true != one.predicted:
         title += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
-    screen.show_table(title, [t("class"), t("probability"), "", ""], rows)
+    screen.show_table(title, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))
     if one.inverted:
         screen.say(t("Light and dark were exchanged: the picture's edge is light. --invert no leaves it."))

@@ -49,7 +49,7 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
         for line in lines
     ]
     columns = [t("run"), t("network"), t("data"), t("status"), t("test accuracy"), t("openings"), t("disk use")]
-    screen.show_table("", columns, rows, left=4)
+    screen.show_table("", columns, rows, words=(0, 1, 2, 3))
     screen.show(t("Together: {size}", size=human_bytes(sum(line["bytes"] for line in lines))))
     return None
 
@@ -88,7 +88,7 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
         return screen.show_json(content)
     for part in ("config", "environment"):
         rows = [[name, str(value)] for name, value in content[part].items()]
-        screen.show_table(part, ["", ""], rows, left=2)
+        screen.show_table(part, ["", ""], rows, words=(0, 1))
     rows = [
         [
             str(record.epoch),
@@ -101,7 +101,7 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
         for record in found.history
     ]
     columns = [t("epoch"), t("loss"), t("accuracy"), t("validation loss"), t("validation accuracy"), t("seconds")]
-    screen.show_table(found.name, columns, rows, left=0)
+    screen.show_table(found.name, columns, rows, words=())
     for opening in found.ledger.openings():
         result = "" if opening.accuracy is None else f" {opening.accuracy:.2%}"
         screen.show(

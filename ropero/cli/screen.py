@@ -6,7 +6,6 @@ Knows Rich; knows nothing of what the verbs do.
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -43,16 +42,13 @@ def show_json(content: object) -> None:
     print(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False))
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """A table whose first `left` columns are words and whose others are figures."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: Sequence[int] = (0,)
+) -> None:
+    """A table; the columns numbered in `words` are set left, the others, figures, right."""
     table = Table(title=title or None, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < left else "right", overflow="fold")
+        table.add_column(column, justify="left" if number in words else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     out().print(table)
-
-
-def no_colour() -> bool:
-    """Whether the user asked for plain text (https://no-color.org)."""
-    return bool(os.environ.get("NO_COLOR"))

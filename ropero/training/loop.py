@@ -58,10 +58,7 @@ def fit(
         UsageError: a choice by validation without a validation part.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    if validation is None and (config.keep == "best" or config.patience):
-        raise UsageError(
-            t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
-        )
+    check_choice(config, validation)
     device = resolve_device(config.device)
     be_deterministic(device)
     hooks = [*callbacks, *([EarlyStopping(config.patience)] if config.patience else [])]
@@ -88,6 +85,14 @@ def fit(
     if config.keep == "best" and state.best:
         state.kept.load_state_dict(state.best)
     return state.kept.cpu().eval(), state.history
+
+
+def check_choice(config: TrainConfig, validation: Dataset | None) -> None:
+    """Raises UsageError when the config chooses by validation and there is no validation part."""
+    if validation is None and (config.keep == "best" or config.patience):
+        raise UsageError(
+            t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
+        )
 
 
 class _Epoch:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ropero.data import sources
 from ropero.data.dataset import Dataset, Splits
+from ropero.data.known import KNOWN
 from ropero.data.raw import Progress
 from ropero.errors import DataError, RunError, UsageError, unknown
 from ropero.evaluation.evaluate import Evaluation
@@ -89,11 +91,14 @@ def reload(run: Run, data: str | None = None, progress: Progress | None = None) 
     note = run.data
     _, height, width = note.input_shape
     side = height if height == width else None
+    name = note.source.partition("=")[0]
+    if data is not None:
+        if name in KNOWN:
+            return sources.load(name, data=data, image_size=side, progress=progress)
+        return sources.load(Path(data), image_size=side, progress=progress)
     try:
-        return sources.load(note.source or note.name, data=data, image_size=side, progress=progress)
+        return sources.load(note.source, image_size=side, progress=progress)
     except DataError as error:
-        if data is not None:
-            raise
         raise DataError(
             t(
                 "The data of {run} cannot be loaded ({reason}). Say where they are with --data PATH.",

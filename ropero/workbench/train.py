@@ -22,7 +22,7 @@ from ropero.storage import write_text
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
-from ropero.training.loop import estimate_seconds, fit
+from ropero.training.loop import check_choice, estimate_seconds, fit
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def train(
     if found and found.status == "trained":
         return Training(found, "already trained")
     training, validation = parts_for(config, splits)
+    check_choice(config, validation)
     run = found or store.create(config, note, environment)
     try:
         with run.lock():

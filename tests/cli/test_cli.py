@@ -1,0 +1,131 @@
+"""The command line as a user types it: exit codes, JSON, languages, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ropero.cli.app import run
+from ropero.texts import LANGUAGES
+from ropero.training.config import TrainConfig
+
+VERBS = ["data", "explore", "networks", "train", "evaluate", "predict", "runs", "report"]
+FAST = ["--network=softmax", "--epochs=2", "--batch-size=32", "--learning-rate=0.01", "--precision=fp32"]
+
+
+def ask(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
+    code = run([str(word) for word in words])
+    said = capsys.readouterr()
+    return code, said.out, said.err
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("verb", ["", *VERBS, "runs list", "runs show", "runs delete"])
+def test_every_verb_has_help_in_every_language(capsys: pytest.CaptureFixture[str], verb: str, language: str) -> None:
+    code, out, _ = ask(capsys, *verb.split(), "--help", "--lang", language)
+    assert code == 0
+    english = {"en": True, "es": False, "zh": False}[language]
+    assert ("Usage:" in out) == english
+    assert ("Show this help." in out) == english
+
+
+def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = ask(capsys, "train", "--help")
+    assert all(f"--{name.replace('_', '-')}" in out for name in TrainConfig().to_json())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("trian", "Did you mean 'train'"),
+        ("train --epoch 3", "Did you mean '--epochs'"),
+        ("train --epochs three", "should be of type int"),
+        ("train --epochs 0", "epochs should be at least 1"),
+        ("train --schedule one-cycel", "Did you mean 'one-cycle'"),
+        ("train --network quik", "Did you mean 'quick'"),
+        ("train --seed", "missing its value"),
+        ("train --lang fr", "one of en, es, zh"),
+        ("data fashion-mnits", "Did you mean 'fashion-mnist'"),
+        ("data ./not-there.npz", "not-there.npz"),
+        ("evaluate", "There are no runs"),
+        ("report nothing", "There are no runs"),
+        ("runs delete", "Say which runs"),
+        ("predict last", "Give pictures"),
+        ("networks quik", "Did you mean 'quick'"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(capsys: pytest.CaptureFixture[str], words: str, says: str) -> None:
+    code, out, err = ask(capsys, *words.split())
+    assert code == 2
+    assert out == ""
+    assert says in err.replace("\n", " ")
+    assert "Traceback" not in err
+
+
+def test_the_whole_way(capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path) -> None:
+    code, out, _ = ask(capsys, "data", source, "--json")
+    assert code == 0
+    assert json.loads(out)["parts"]["test"]["images"] == 60
+    code, out, _ = ask(capsys, "train", "--data", source, *FAST, "--json", "--report")
+    assert code == 0
+    trained = json.loads(out)
+    assert trained["status"] == "trained"
+    assert trained["test"]["accuracy"] > 0.8
+    assert Path(trained["report"]).stat().st_size > 10_000
+    code, out, _ = ask(capsys, "evaluate", "last", "--json")
+    assert json.loads(out)["fresh"] is False
+    code, out, err = ask(capsys, "evaluate", "last")
+    assert "macro average" in out
+    assert "Openings of the test part by this run: 1" in err
+    code, out, _ = ask(capsys, "predict", "last", "--test", "17", "--plot", tmp_path / "p.png", "--json")
+    assert json.loads(out)[0]["true"] == "2"
+    assert (tmp_path / "p.png").exists()
+    code, out, _ = ask(capsys, "runs", "--json")
+    assert json.loads(out)[0]["test_openings"] == 2
+    code, out, _ = ask(capsys, "runs", "show", "--json")
+    assert len(json.loads(out)["history"]) == 2
+    code, out, err = ask(capsys, "runs", "delete", "last")
+    assert code == 2
+    assert "--yes" in err
+    code, out, _ = ask(capsys, "runs", "delete", "last", "--yes")
+    assert code == 0
+    assert json.loads(ask(capsys, "runs", "--json")[1]) == []
+
+
+def test_explore_saves_pictures_page_and_numbers(
+    capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path
+) -> None:
+    code, out, _ = ask(capsys, "explore", source, "--out", tmp_path / "look")
+    assert code == 0
+    assert "120 x 28 x 28" in out
+    names = {path.name for path in (tmp_path / "look").iterdir()}
+    assert {"explore.html", "explore.json", "mean-garments.png", "classes.png", "first-images.png"} <= names
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_results_speak_the_language_and_json_stays_english(
+    capsys: pytest.CaptureFixture[str], source: Path, language: str
+) -> None:
+    ask(capsys, "train", "--data", source, *FAST)
+    _, out, _ = ask(capsys, "evaluate", "--lang", language)
+    assert {"en": "precision", "es": "precisión", "zh": "精确率"}[language] in out
+    _, out, _ = ask(capsys, "--lang", language, "evaluate", "--json")
+    assert "macro_average" in json.loads(out)
+
+
+def test_version_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = ask(capsys, "--version")
+    assert code == 0
+    assert all(word in out for word in ("ropero 0.", "Python", "PyTorch", "NumPy", "cores"))
+
+
+def test_an_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ropero.workbench.data.load", interrupted)
+    code, _, err = ask(capsys, "train")
+    assert code == 130
+    assert "Repeat the same command" in err

@@ -1,0 +1,153 @@
+"""The verb train: new, resumed, already there; two at once; killed for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ropero.data.dataset import Splits
+from ropero.errors import UsageError
+from ropero.runs import RunStore
+from ropero.training.callbacks import Callback
+from ropero.training.config import TrainConfig
+from ropero.workbench import train as verb
+from ropero.workbench.train import Plan, parts_for, train
+
+CONFIG = TrainConfig(network="softmax", epochs=3, batch_size=32, learning_rate=0.01, device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    # As from an installed package: a checkout with changes never counts as the same code.
+    monkeypatch.setattr("ropero.runtime.commit", lambda: None)
+    return RunStore(tmp_path / "runs")
+
+
+class Kill(Callback):
+    def on_step_end(self, step: int) -> None:
+        if step == 7:
+            raise KeyboardInterrupt
+
+
+def test_a_trained_run_is_whole_and_leaves_no_checkpoint(store: RunStore, splits: Splits) -> None:
+    run = train(splits, CONFIG, store).run
+    names = {path.name for path in run.folder.iterdir()} - {".lock"}
+    assert names == {
+        "run.json",
+        "config.json",
+        "data.json",
+        "environment.json",
+        "history.jsonl",
+        "model.safetensors",
+        "model.json",
+    }
+    assert run.status == "trained"
+    assert len(run.history) == 3
+    assert run.config.precision == "fp32"
+    assert run.notes["train_images"] == 120
+
+
+def test_the_plan_is_announced_before_the_first_step(store: RunStore, splits: Splits) -> None:
+    told: list[object] = []
+
+    class Tell(Callback):
+        def on_step_end(self, step: int) -> None:
+            told.append(step)
+
+    train(splits, CONFIG, store, callbacks=[Tell()], announce=told.append)
+    assert isinstance(told[0], Plan)
+    assert told[0].estimate_seconds > 0
+    assert told[0].train_images == 120
+    assert told[1] == 1
+
+
+def test_the_same_again_trains_nothing_and_again_does(store: RunStore, splits: Splits) -> None:
+    first = train(splits, CONFIG, store)
+    second = train(splits, CONFIG, store)
+    assert (second.how, second.run.name) == ("already trained", first.run.name)
+    third = train(splits, CONFIG, store, again=True)
+    assert third.how == "new"
+    assert third.run.card.weights_sha256 == first.run.card.weights_sha256
+    assert train(splits, CONFIG.replace(seed=1), store).how == "new"
+
+
+def test_changed_code_is_not_the_same(store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ropero.runtime.commit", lambda: "abc+")
+    train(splits, CONFIG, store)
+    assert train(splits, CONFIG, store).how == "new"
+
+
+def test_an_interrupted_run_is_gone_on_with(store: RunStore, splits: Splits) -> None:
+    whole = train(splits, CONFIG, RunStore(store.folder / "other")).run
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, CONFIG, store, callbacks=[Kill()])
+    plans: list[Plan] = []
+    done = train(splits, CONFIG, store, announce=plans.append)
+    assert done.how == "resumed"
+    assert plans[0].resumed
+    assert len(store.runs()) == 1
+    assert done.run.card.weights_sha256 == whole.card.weights_sha256
+    assert [r.train_loss for r in done.run.history] == [r.train_loss for r in whole.history]
+
+
+def test_a_run_that_another_process_trains_is_left_alone(store: RunStore, splits: Splits) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, CONFIG, store, callbacks=[Kill()])
+    with store.runs()[0].lock():
+        done = train(splits, CONFIG, store)
+    assert done.how == "new"
+    assert len(store.runs()) == 2
+
+
+def test_held_out_images_come_from_train_and_never_from_test(splits: Splits) -> None:
+    training, validation = parts_for(CONFIG.replace(validation=30), splits)
+    assert validation is not None
+    assert (len(training), len(validation)) == (90, 30)
+    assert not set(training.rows) & set(validation.rows)
+    assert (training.split, validation.split) == ("train", "validation")
+    assert parts_for(CONFIG, splits) == (splits.train, None)
+
+
+def test_choosing_without_validation_is_refused_before_a_folder_is_made(store: RunStore, splits: Splits) -> None:
+    with pytest.raises(UsageError, match="hold images out"):
+        train(splits, CONFIG.replace(patience=2), store)
+    assert store.runs() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_killed_for_real_and_repeated_gives_the_same_weights(tmp_path: Path, source: Path) -> None:
+    def command(runs: str) -> list[str]:
+        words = f"train --data {source} --network dense --epochs 60 --batch-size 2 --learning-rate 0.0001 --json"
+        return [sys.executable, "-m", "ropero", *words.split(), "--precision", "fp32", "--runs", str(tmp_path / runs)]
+
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command("whole"), check=True, capture_output=True, env=quiet)
+    for wait in (0.0, 0.3):
+        killed = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=quiet)
+        while not list(tmp_path.glob("killed/*/checkpoint.safetensors")) and killed.poll() is None:
+            time.sleep(0.01)
+        time.sleep(wait)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+    subprocess.run(command("killed"), check=True, capture_output=True, env=quiet)
+    runs = [RunStore(tmp_path / name).runs() for name in ("whole", "killed")]
+    assert [len(one) for one in runs] == [1, 1]
+    assert runs[0][0].card.weights_sha256 == runs[1][0].card.weights_sha256
+
+
+def test_history_lines_are_written_as_epochs_end(store: RunStore, splits: Splits) -> None:
+    lines: list[int] = []
+
+    class Count(Callback):
+        def on_epoch_end(self, record: object) -> None:
+            lines.append(len(store.runs()[0].history))
+
+    train(splits, CONFIG, store, callbacks=[Count()])
+    assert lines == [1, 2, 3]
+    assert verb.json_line(store.runs()[0].history.records[0]).endswith("}\n")
