@@ -194,7 +194,8 @@ def _class_file(place: Path) -> tuple[str, ...] | None:
         if len(text) > _NAMES_BYTES or not 2 <= len(names) <= LIMIT_CLASSES or len(set(names)) != len(names):
             raise DataError(
                 t(
-                    "{path}: expected at least two different class names, one a line, got {n} lines.",
+                    "{path}: expected at least two different class names, one a line, got {n} lines. "
+                    "Rename the file if it is something else.",
                     path=path,
                     n=len(names),
                 )

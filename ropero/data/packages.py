@@ -19,8 +19,8 @@ from ropero.data.raw import Progress
 from ropero.texts import t
 
 PACKAGES: Mapping[str, str] = {FASHION: "dataset-fashion-mnist"}
-UPDATE_SECONDS = 90
-DOWNLOAD_SECONDS = 300
+UPDATE_SECONDS = 180
+DOWNLOAD_SECONDS = 900  # 31 MB
 _PATIENCE = (
     *("-o", "Acquire::http::Timeout=5", "-o", "Acquire::https::Timeout=5", "-o", "Acquire::Retries=1"),
     *("-o", "Acquire::Languages=none"),

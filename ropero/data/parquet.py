@@ -91,7 +91,9 @@ def _read_file(path: Path, rows: _Rows) -> tuple[str, ...] | None:
             names = _class_names(schema.metadata, label)
             for image_row, label_row in _pairs(file, image, label):
                 _add(path, rows, image_row, label_row)
-    except (pa.ArrowException, OSError) as error:
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(t("{path} is not whole Parquet ({reason}).", path=path, reason=error)) from error
     if not rows.sources:
         raise DataError(t("{path} is empty: expected a row for each image.", path=path))

@@ -62,7 +62,7 @@ def load(
         )
         for part, one in named.parts.items()
     }
-    again = _again(raw, place, named, known) if given else named.name
+    again = _again(raw, place, named, known) if given else str(source)
     return Splits(parts["train"], parts.get("validation"), parts.get("test"), again, raw.skipped)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from writers import csv_text, pictures_and_labels, write_idx
+from writers import csv_text, pictures_and_labels, write_folder, write_idx
 
 from ropero.data import download, finder, packages, sources
 from ropero.data.download import FetchError
@@ -59,6 +59,16 @@ def test_the_users_folder_may_hold_other_formats(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("ROPERO_DATA", str(tmp_path))
     splits = sources.load("fashion-mnist")
     assert (splits.name, len(splits.train)) == ("fashion-mnist", 10)
+
+
+def test_a_named_folder_of_own_classes_is_loaded_again_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_folder(tmp_path / "fashion-mnist", {"hat": 1, "sock": 1})
+    monkeypatch.setenv("ROPERO_DATA", str(tmp_path))
+    splits = sources.load("fashion-mnist")
+    assert splits.classes == ("hat", "sock")
+    assert sources.load(splits.source).train.digest == splits.train.digest
 
 
 def test_files_of_another_source_with_the_same_names_are_not_taken(
