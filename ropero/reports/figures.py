@@ -149,12 +149,13 @@ def class_scores(
     f1: NDArray[np.float64],
     classes: Sequence[str],
     *,
+    narrow: bool = False,
     theme: Theme = LIGHT,
 ) -> Figure:
     """Precision, recall and F1 of each class as dots on a line, best F1 first; arguments are (K,) in 0..1."""
     order = np.argsort(-f1, kind="stable")
     y = np.arange(len(order))
-    figure = blank(7, 1.3 + 0.3 * len(order), theme)
+    figure = blank(4.9 if narrow else 7, 1.3 + 0.3 * len(order), theme)
     axes = figure.subplots()
     dress(axes, theme, grid="x")
     low = np.minimum(np.minimum(precision, recall), f1)[order]

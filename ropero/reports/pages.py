@@ -25,7 +25,7 @@ from ropero.models.summary import Summary
 from ropero.reports import figures, parts, words
 from ropero.reports.numbers import Numbers
 from ropero.reports.output import as_svg
-from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables
+from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
 from ropero.reports.typeface import SECOND, embedded, is_chinese
 from ropero.runs import Run
 from ropero.storage import write_text
@@ -90,6 +90,7 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         "curves": parts.curves(history),
         "validated": any(record.validation_loss is not None for record in history),
         "calibration": _calibration(evaluation),
+        "scores": _scores(evaluation),
         "first": parts.cards(evaluation, parts.positions(evaluation, FIRST_IMAGES), pictures),
         "mistakes": parts.cards(evaluation, evaluation.confident_mistakes(MISTAKES).tolist(), pictures),
         "pixelated": parts.pixelated(pictures),
@@ -121,6 +122,12 @@ def _calibration(evaluation: Evaluation) -> Markup:
     return parts.svg(as_svg(figure, t("Stated confidence against the share that was right")))
 
 
+def _scores(evaluation: Evaluation) -> Markup:
+    report = evaluation.report
+    figure = figures.class_scores(report.precision, report.recall, report.f1, evaluation.classes, narrow=True)
+    return parts.svg(as_svg(figure, t("Precision, recall and F1 of each class")))
+
+
 @cache
 def _templates() -> Environment:
     # Autoescape for every template, whatever its ending; an undefined name is our mistake and fails loudly.
@@ -132,6 +139,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["t"] = t
+    made.filters["shorten"] = shorten
     return made
 
 

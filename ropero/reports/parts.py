@@ -70,7 +70,7 @@ def svg(text: str) -> Markup:
 
 
 def class_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """(name, precision, recall, F1, support, F1 as a CSS number) of each class."""
+    """(name, precision, recall, F1, support) of each class."""
     n, report = Numbers.current(), evaluation.report
     return [
         (
@@ -79,7 +79,6 @@ def class_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
             n.decimal(report.recall[k]),
             n.decimal(report.f1[k]),
             n.whole(int(report.support[k])),
-            f"{report.f1[k]:.3f}",
         )
         for k, name in enumerate(evaluation.classes)
     ]
@@ -89,7 +88,7 @@ def average_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
     """(name, precision, recall, F1, support) of both averages."""
     n = Numbers.current()
     rows = []
-    for title, kind in ((t("Average of the classes (macro)"), "macro"), (t("Weighted by images"), "weighted")):
+    for title, kind in ((t("Macro average"), "macro"), (t("Weighted average"), "weighted")):
         mean = evaluation.report.average(kind)
         scores = (n.decimal(mean[name]) for name in ("precision", "recall", "f1"))
         rows.append((title, *scores, n.whole(len(evaluation))))
@@ -165,6 +164,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
     """(name, value) of what was trained on what, where."""
     n, config, data, here = Numbers.current(), run.config, run.data, run.environment
     channels, height, width = data.input_shape
+    elsewhere = data.source not in ("", data.name)
     network = t(
         "{network}, {total} parameters ({trainable} trainable)",
         network=config.network,
@@ -173,7 +173,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
     )
     return [
         (t("Network"), network),
-        (t("Data"), t("{name} from {source}", name=data.name, source=data.source or data.name)),
+        (t("Data"), t("{name} from {source}", name=data.name, source=data.source) if elsewhere else data.name),
         (t("Images"), f"{height} × {width} × {channels}, " + t("{n} classes", n=len(data.classes))),
         (t("Parts"), _sizes(run)),
         (t("Seed"), str(config.seed)),
@@ -182,7 +182,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
         (t("Training time"), n.seconds(_seconds(run))),
         (t("Versions"), _versions(here)),
         (t("Code"), str(here.get("commit") or t("an installed package, no commit"))),
-        (t("Created"), run.created),
+        (t("Created"), _moment(run.created)),
         (t("Weights"), f"SHA-256 {run.card.weights_sha256[:16]}…, {human_bytes(_weight_bytes(run))}"),
     ]
 
@@ -229,7 +229,7 @@ def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
     n, own = Numbers.current(), run.card.weights_sha256
     return [
         (
-            one.when.replace("T", " ").replace("+00:00", " UTC"),
+            _moment(one.when),
             one.verb,
             n.whole(one.images),
             "–" if one.accuracy is None else n.percent(one.accuracy, 2),
@@ -237,6 +237,10 @@ def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
         )
         for one in run.ledger.openings()
     ]
+
+
+def _moment(iso: str) -> str:
+    return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
 def layer_rows(summary: Summary) -> list[tuple[str, str, str, str]]:

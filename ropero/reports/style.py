@@ -113,10 +113,13 @@ def finish(figure: Figure, theme: Theme) -> Figure:
 
 def label(name: str, longest: int = 24) -> str:
     """A name as a figure can show it: one line, known glyphs, never formulas, not longer than `longest`."""
-    line = showable(" ".join(name.split()))
-    if len(line) > longest:
-        # Cut in the middle: "shirts of 2023" and "shirts of 2024" differ at the end.
-        kept = longest - 1
-        line = line[: kept - kept // 2].rstrip() + "…" + line[-(kept // 2) :].lstrip()
     # A dollar sign would start a formula.
-    return line.replace("$", r"\$")
+    return shorten(showable(" ".join(name.split())), longest).replace("$", r"\$")
+
+
+def shorten(line: str, longest: int = 24) -> str:
+    """The line cut in the middle when it is too long: "shirts of 2023" and "shirts of 2024" differ at the end."""
+    if len(line) <= longest:
+        return line
+    kept = longest - 1
+    return line[: kept - kept // 2].rstrip() + "…" + line[-(kept // 2) :].lstrip()

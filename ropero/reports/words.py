@@ -101,7 +101,12 @@ def choice(config: TrainConfig, history: History, validation_images: int) -> lis
             )
         )
     if validation_images:
-        said.append(t("{images} images were held out of the training to choose by.", images=n.whole(validation_images)))
+        said.append(
+            t(
+                "{images} validation images, which are not trained on, were there to choose by.",
+                images=n.whole(validation_images),
+            )
+        )
     else:
         said.append(t("No images were held out for validation: nothing was chosen by looking at results."))
     said.append(t("The training is not given the test part at all."))
@@ -179,11 +184,11 @@ def _confidence(evaluation: Evaluation) -> list[str]:
     n = Numbers.current()
     stated, right = float(evaluation.confidence.mean()), evaluation.accuracy
     if abs(stated - right) < _CALIBRATED:
-        message = mark("Its confidence fits: it states {stated} on average and is right in {right}.")
+        message = mark("Its confidence fits: the network states {stated} on average and is right in {right}.")
     elif stated > right:
-        message = mark("It is too sure of itself: it states {stated} on average and is right in {right}.")
+        message = mark("The network is too sure of itself: it states {stated} on average and is right in {right}.")
     else:
-        message = mark("It is too modest: it states {stated} on average and is right in {right}.")
+        message = mark("The network is too modest: it states {stated} on average and is right in {right}.")
     return [t(message, stated=n.percent(stated), right=n.percent(right))]
 
 

@@ -21,8 +21,8 @@ for (const table of document.querySelectorAll("table.matrix")) {
     for (const other of row.cells) other.classList.add("on");
     cell.classList.add("here");
     const total = Number(row.dataset.total), count = Number((cell.textContent || "0").replace(/\D/g, ""));
-    const words = { count: cell.textContent || "0", true: row.cells[0].textContent, share: share.format(total ? count / total : 0),
-      predicted: table.rows[0].cells[column].textContent };
+    const words = { count: cell.textContent || "0", share: share.format(total ? count / total : 0),
+      true: row.cells[0].firstChild.title, predicted: table.rows[0].cells[column].firstChild.title };
     say.textContent = say.dataset.words.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole).trim();
   };
   table.addEventListener("mouseover", point);

@@ -1,0 +1,283 @@
+"""A report is one whole, safe, small HTML file with everything that a run has to say."""
+
+from __future__ import annotations
+
+import base64
+import gettext
+import hashlib
+import html
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import CLASSES, synthetic
+
+from ropero import runtime
+from ropero.data.dataset import Dataset
+from ropero.evaluation.evaluate import Evaluation
+from ropero.models import checkpoint
+from ropero.models.summary import Summary, summarise
+from ropero.models.zoo import build
+from ropero.reports import figures, pages, words
+from ropero.runs import DataNote, Run, RunStore
+from ropero.storage import append_json_line
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
+
+VOID = {"meta", "img", "br", "link", "input", "col", "hr"}
+EVIL = ("<script>alert(1)</script>", 'say "hi" & go', "{{ 7 * 7 }}")
+
+
+class Reader(HTMLParser):
+    """Checks that every element is closed where it was opened, and collects what a page could load."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.ids: list[str] = []
+        self.scripts = 0
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        values = dict(attributes)
+        self.loads += [values[name] or "" for name in ("src", "href", "action", "srcset") if name in values]
+        self.ids += [values["id"] or ""] if "id" in values else []
+        self.scripts += tag == "script"
+        assert not any(name.startswith("on") for name in values), "an inline handler"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.text += f"{data} "
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert not reader.open
+    assert len(reader.ids) == len(set(reader.ids)), "an id twice"
+    for address in reader.loads:
+        assert address.startswith(("data:", "#")), address
+    assert not re.search(r"https?:|@import|url\((?!#|data:)", page)
+    return reader
+
+
+def predictions(data: Dataset, wrong: int = 7) -> Evaluation:
+    k = len(data.classes)
+    guess = data.labels.copy()
+    guess[:wrong] = (guess[:wrong] + 1) % k
+    rows = np.full((len(data), k), 0.1 / (k - 1), np.float32)
+    rows[np.arange(len(data)), guess] = 0.9
+    return Evaluation(data.labels, rows, data.rows, data.classes, data.split)
+
+
+def epochs(n: int, validated: bool) -> list[EpochRecord]:
+    held: dict[str, Any] = {"validation_loss": 0.5, "validation_accuracy": 0.8}
+    none: dict[str, Any] = dict.fromkeys(held)
+    return [
+        EpochRecord(
+            epoch=e,
+            train_loss=1 / e,
+            train_accuracy=1 - 1 / (e + 1),
+            learning_rate=0.01,
+            epoch_seconds=1.5,
+            images_per_second=80.0,
+            **(held if validated else none),
+        )
+        for e in range(1, n + 1)
+    ]
+
+
+Made = tuple[Run, Evaluation, Dataset, Summary]
+
+
+def make(
+    tmp_path: Path, *, classes: tuple[str, ...] = CLASSES, validated: bool = False, opened: int = 1, wrong: int = 7
+) -> Made:
+    plain = synthetic(60, seed=1, split="test")
+    data = Dataset(plain.images, plain.labels, classes, "synthetic", "test")
+    config = TrainConfig(network="softmax", epochs=3, seed=5, validation=0.1 if validated else 0)
+    note = DataNote("synthetic", "synthetic", classes, data.input_shape, {"train": 120, "test": 60}, {"test": "0" * 64})
+    run = RunStore(tmp_path / "runs").create(config, note, runtime.environment())
+    for record in epochs(3, validated):
+        append_json_line(run.folder / "history.jsonl", record.to_json())
+    model = build("softmax", data.input_shape, len(classes))
+    card = checkpoint.save(model, "softmax", classes, run.folder)
+    held = 12 if validated else 0
+    run.note(status="trained", train_seconds=4.5, train_images=120 - held, validation_images=held)
+    for _ in range(opened):
+        run.ledger.record("evaluate", card.weights_sha256, 60, 53 / 60)
+    return run, predictions(data, wrong), data, summarise(model)
+
+
+def test_a_report_is_whole_offline_and_small(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    path = pages.write_run_report(*made, "en")
+    assert path == made[0].folder / "report.html"
+    page = path.read_text("utf-8")
+    read(page)
+    assert page.startswith('<!doctype html>\n<html lang="en"')
+    assert len(page) < 200_000
+    assert page.count("<svg") == 4
+
+
+def test_a_report_says_everything(tmp_path: Path) -> None:
+    run, evaluation, data, summary = make(tmp_path)
+    text = " ".join(read(pages.run_report(run, evaluation, data, summary, lang="en")).text.split())
+    for said in (
+        "softmax on synthetic",
+        "Test accuracy 88.33%",
+        "60 images",
+        run.name,
+        "2,355",
+        "4.5 s",
+        "Train 120, Test 60",
+        "The test part was opened once.",
+        "No validation part was held out",
+        "block (stripe)",
+        "Macro average",
+        "Weighted average",
+        "Linear",
+        "ropero train --data synthetic --network softmax",
+        "--seed 5",
+        "row 0",
+        "90.0%",
+        run.card.weights_sha256[:16],
+        "learning_rate",
+    ):
+        assert said in text, said
+
+
+def test_validation_and_second_openings_are_said(tmp_path: Path) -> None:
+    text = read(pages.run_report(*make(tmp_path, validated=True, opened=2), lang="en")).text
+    assert "12 validation images" in text
+    assert "opened 2 times" in text
+    assert "too good" in text
+    assert "No validation part" not in text
+
+
+def test_names_from_strangers_stay_text(tmp_path: Path) -> None:
+    page = pages.run_report(*make(tmp_path, classes=EVIL), lang="en")
+    reader = read(page)
+    assert reader.scripts == 1
+    assert "alert(1)</script>" not in page
+    assert EVIL[0] in reader.text
+    assert EVIL[2] in reader.text
+
+
+def test_the_policy_allows_only_our_own_script(tmp_path: Path) -> None:
+    page = pages.run_report(*make(tmp_path), lang="en")
+    policy = html.unescape(re.findall(r'Content-Security-Policy" content="([^"]+)"', page)[0])
+    script = re.findall(r"<script>(.*?)</script>", page, re.S)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+
+
+def test_no_mistakes_and_missing_pictures(tmp_path: Path) -> None:
+    run, evaluation, data, summary = make(tmp_path, wrong=0)
+    reader = read(pages.run_report(run, evaluation, data.take([3, 4]), summary, lang="en"))
+    assert "There are no mistakes." in reader.text
+    assert sum(address.startswith("data:image/png") for address in reader.loads) == 2
+
+
+def test_pictures_are_found_by_row(tmp_path: Path) -> None:
+    run, evaluation, data, summary = make(tmp_path)
+    backwards = data.take(np.arange(len(data))[::-1])
+    one = pages.run_report(run, evaluation, data, summary, lang="en")
+    assert one == pages.run_report(run, evaluation, backwards, summary, lang="en")
+
+
+def test_a_class_without_images(tmp_path: Path) -> None:
+    run, _, data, summary = make(tmp_path)
+    some = data.take(np.flatnonzero(data.labels < 2))
+    read(pages.run_report(run, predictions(some), some, summary, lang="en"))
+
+
+@pytest.mark.parametrize("shape", [(40, 90, 3), (300, 200)])
+def test_colour_and_large_pictures(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    run, evaluation, data, summary = make(tmp_path)
+    large = Dataset(np.zeros((len(data), *shape), np.uint8), data.labels, data.classes, "large", "test")
+    page = pages.run_report(run, evaluation, large, summary, lang="en")
+    read(page)
+    assert len(page) < 200_000
+
+
+def test_chinese_names_bring_their_font(tmp_path: Path) -> None:
+    page = pages.run_report(*make(tmp_path, classes=("连衣裙", "外套", "踝靴")), lang="en")
+    read(page)
+    assert page.count("@font-face") == 1
+    assert len(page) < 200_000
+    assert "@font-face" not in pages.run_report(*make(tmp_path), lang="en")
+
+
+def test_translations_reach_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every text goes through the catalogue: with a catalogue of Chinese signs no English sentence is left."""
+
+    class Marked:
+        def gettext(self, message: str) -> str:
+            return "译" + message
+
+        def ngettext(self, one: str, many: str, n: int) -> str:
+            return "译" + (one if n == 1 else many)
+
+    monkeypatch.setattr("ropero.texts.catalogue._translations", lambda _: Marked())
+    page = pages.run_report(*make(tmp_path), lang="zh")
+    reader = read(page)
+    assert '<html lang="zh-Hans"' in page
+    assert "@font-face" in page
+    for line in ("译Test accuracy", "译The test part was opened once.", "译stripe", "译Loss", "译Precision"):
+        assert line in reader.text, line
+
+
+def test_spanish_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    english = gettext.NullTranslations()
+    monkeypatch.setattr("ropero.texts.catalogue._translations", lambda _: english)
+    text = read(pages.run_report(*make(tmp_path), lang="es")).text
+    assert "88,33\N{NO-BREAK SPACE}%" in text
+
+
+def test_fragment_is_scoped_and_quiet(tmp_path: Path) -> None:
+    _, evaluation, _, _ = make(tmp_path)
+    fragment = pages.run_fragment(History(epochs(3, True)), evaluation, EVIL, "quick & co")
+    reader = read(fragment)
+    assert reader.scripts == 0
+    assert "Test accuracy: 88.33%" in reader.text
+    assert len(fragment) < 60_000
+    style = re.sub(r"@media[^{]*\{", "", re.findall(r"<style>(.*?)</style>", fragment, re.S)[0])
+    for selectors in re.findall(r"([^{}]+)\{", style):
+        assert all(one.strip().startswith(".ropero") for one in selectors.split(",")), selectors
+
+
+def test_fragment_of_a_run_that_is_not_evaluated() -> None:
+    reader = read(pages.run_fragment(History(), None, EVIL, "new"))
+    assert "Not evaluated yet" in reader.text
+
+
+def test_gallery() -> None:
+    drawn = [("Classes & counts", figures.class_counts({"train": np.array([3, 4])}, EVIL[:2]))]
+    page = pages.gallery("Data <1>", drawn, [("Parts", ["Part", "Images"], [["train", 7]])], intro="hello")
+    reader = read(page)
+    assert all(said in reader.text for said in ("Data <1>", "Classes & counts", "hello", "Parts", "train", "7"))
+
+
+def test_command_is_safe_to_paste(tmp_path: Path) -> None:
+    run = make(tmp_path)[0]
+    command = words.command(run)
+    assert command.startswith("ropero train --data synthetic --network softmax")
+    assert "--batch-size 512" in command
