@@ -66,15 +66,15 @@ def fit(
     snapshot = store.load() if store else None
     if snapshot:
         state.restore(snapshot)
-    epoch_of = _Epoch(config, to_device(train, device), store)
+    runner = EpochRunner(config, to_device(train, device), store)
     held_out = to_device(validation, device) if validation is not None else None
     # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
-    done = state.epoch * epoch_of.steps + state.step
-    stopped = any([bool(hook.on_train_begin(config, epoch_of.steps, done, state.history)) for hook in hooks])  # noqa: C419
+    done = state.epoch * runner.steps + state.step
+    stopped = any([bool(hook.on_train_begin(config, runner.steps, done, state.history)) for hook in hooks])  # noqa: C419
     try:
         while state.epoch < config.epochs and not stopped:
-            epoch_of.run(state, hooks)
-            record = _judge(config, state, held_out, epoch_of.steps)
+            runner.run(state, hooks)
+            record = _judge(config, state, held_out, runner.steps)
             state.close_epoch(record)
             if store:
                 store.save(*state.snapshot(config.keep == "best"))
@@ -95,7 +95,7 @@ def check_choice(config: TrainConfig, validation: Dataset | None) -> None:
         )
 
 
-class _Epoch:
+class EpochRunner:
     """Runs the steps of one epoch, from wherever the state stands."""
 
     def __init__(self, config: TrainConfig, images: DeviceImages, store: CheckpointStore | None) -> None:
@@ -216,12 +216,12 @@ def estimate_seconds(config: TrainConfig, train: Dataset) -> float:
     device = resolve_device(config.device)
     few = train.take(list(range(min(len(train), config.batch_size))))
     state = begin(config, few, device)
-    epoch_of = _Epoch(config, to_device(few, device), None)
+    runner = EpochRunner(config, to_device(few, device), None)
     positions = torch.arange(len(few))
-    epoch_of.step(state, positions)  # the first step pays for memory and kernels
+    runner.step(state, positions)  # the first step pays for memory and kernels
     started = time.perf_counter()
     for _ in range(ESTIMATE_STEPS):
-        loss, _ = epoch_of.step(state, positions)
+        loss, _ = runner.step(state, positions)
     float(loss)  # waits for the device
     per_image = (time.perf_counter() - started) / ESTIMATE_STEPS / len(few)
     return per_image * len(train) * config.epochs

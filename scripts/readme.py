@@ -1,0 +1,120 @@
+"""Writes the parts of the READMEs that come from programs: the results table and the tree.
+
+`python scripts/readme.py` rewrites them, `--check` fails when they are not what the results and the disk say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "ropero"
+READMES = {"en": "README.md", "es": "README.es.md", "zh": "README.zh.md"}
+
+ROOMS = {
+    "texts": "what a user reads, in three languages",
+    "data": "files -> Dataset -> batches",
+    "metrics": "pure functions on arrays",
+    "models": "the networks, saving, inference",
+    "training": "config, loop, checkpoints",
+    "evaluation": "predictions, their numbers, the test ledger",
+    "reports": "figures and pages",
+    "workbench": "the verbs, a file each",
+    "cli": "the command line, a file a verb",
+}
+FLOORS = list(ROOMS)
+
+WORDS = {
+    "en": {
+        "head": "| network | parameters | test accuracy | training | |",
+        "row": "| `{name}` | {parameters} | **{mean}** ± {sd} ({n} seeds) | {seconds} s | {machine} |",
+        "note": "Mean ± standard deviation over seeds; the official 10,000 test images, trained on all 60,000, last "
+        "weights, no test-time tricks. One run's 95 % interval is {low} to {high}. Written by `benchmarks/quick.py` at "
+        "commit `{commit}`.",
+        "cores": "{cores} cores of {cpu}",
+    },
+    "es": {
+        "head": "| red | parámetros | exactitud en test | entrenamiento | |",
+        "row": "| `{name}` | {parameters} | **{mean}** ± {sd} ({n} semillas) | {seconds} s | {machine} |",
+        "note": "Media ± desviación típica entre semillas; las 10.000 imágenes oficiales de test, entrenada con las "
+        "60.000, pesos de la última época, sin trucos al evaluar. El intervalo del 95 % de una ejecución va de {low} a "
+        "{high}. Escrito por `benchmarks/quick.py` en el commit `{commit}`.",
+        "cores": "{cores} núcleos de {cpu}",
+    },
+    "zh": {
+        "head": "| 网络 | 参数量 | 测试准确率 | 训练时间 | |",
+        "row": "| `{name}` | {parameters} | **{mean}** ± {sd}（{n} 个种子） | {seconds} 秒 | {machine} |",
+        "note": "多个种子的均值 ± 标准差；官方 10,000 张测试图像，用全部 60,000 张训练，取最后一轮权重，"
+        "测试时不用任何技巧。单次运行的 95 % 区间为 {low} 至 {high}。由 `benchmarks/quick.py` 在提交 `{commit}` 写出。",
+        "cores": "{cpu} 的 {cores} 个核心",
+    },
+}
+
+
+def results(language: str) -> str:
+    """The table of the default network's benchmark."""
+    path = ROOT / "benchmarks" / "results" / "quick.json"
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    words, machine = WORDS[language], found["environment"]
+    low, high = found["interval_95_of_one_run"]
+    row = words["row"].format(
+        name=found["network"],
+        parameters=f"{found['parameters']:,}",
+        mean=f"{found['mean_test_accuracy']:.2%}",
+        sd=f"{found['sd_test_accuracy']:.2%}",
+        n=found["n"],
+        seconds=round(found["median_train_seconds"]),
+        machine=words["cores"].format(cores=machine["cores"], cpu=machine["cpu"]),
+    )
+    note = words["note"].format(low=f"{low:.2%}", high=f"{high:.2%}", commit=machine["commit"])
+    return "\n".join([words["head"], "|---|---|---|---|---|", row, "", note])
+
+
+def tree() -> str:
+    """Every folder of the package with its files, from the ground floor up."""
+    lines = ["ropero/"]
+    single = sorted(path.name for path in PACKAGE.glob("*.py") if not path.name.startswith("__"))
+    lines.append(f"  {' '.join(single)}")
+    for room in sorted((path for path in PACKAGE.iterdir() if path.name in ROOMS), key=lambda p: FLOORS.index(p.name)):
+        files = " ".join(sorted(path.name for path in room.glob("*.py") if not path.name.startswith("__")))
+        lines.append(f"  {room.name + '/':<12} # {ROOMS[room.name]}")
+        lines.append(f"    {files}")
+    lines.append("tests/         # mirrors ropero/")
+    lines.append("benchmarks/    # scripts that write benchmarks/results/*.json")
+    lines.append("docs/          # lab notes, pictures")
+    return "\n".join(lines)
+
+
+def written(text: str, language: str) -> str:
+    """The README with its made parts as they should be."""
+    text = re.sub(
+        r"<!-- results:begin -->.*?<!-- results:end -->",
+        lambda _: f"<!-- results:begin -->\n{results(language)}\n<!-- results:end -->",
+        text,
+        flags=re.DOTALL,
+    )
+    return re.sub(r"```tree\n.*?```", lambda _: f"```tree\n{tree()}\n```", text, flags=re.DOTALL)
+
+
+def main() -> int:
+    stale = []
+    for language, name in READMES.items():
+        path = ROOT / name
+        before = path.read_text("utf-8")
+        after = written(before, language)
+        if before != after:
+            stale.append(name)
+            if "--check" not in sys.argv:
+                path.write_text(after, "utf-8")
+    print(
+        "readme: " + (", ".join(stale) + (" stale" if "--check" in sys.argv else " rewritten") if stale else "current")
+    )
+    return bool(stale and "--check" in sys.argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
