@@ -35,13 +35,14 @@ from ropero.evaluation.ledger import TestLedger
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
 from ropero.storage import folder_bytes, read_json, read_json_lines, write_bytes, write_json
-from ropero.texts import t
+from ropero.texts import mark, t
 from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 
 RUN_FORMAT = 1
 LAST = "last"
+TRAINING, TRAINED, BROKEN = mark("training"), mark("trained"), mark("broken")  # what becomes of a run
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class Run:
         return checkpoint.read_card(self.folder)
 
     def require_trained(self) -> None:
-        if self.status != "trained":
+        if self.status != TRAINED:
             raise RunError(t("{run} is not trained to the end; repeat its command to go on with it.", run=self.name))
 
     def model(self) -> Classifier:
@@ -205,7 +206,7 @@ class RunStore:
         when = created.isoformat(timespec="seconds")
         write_json(
             hidden / "run.json",
-            {"format": RUN_FORMAT, "ropero": environment["ropero"], "created": when, "status": "training", **notes},
+            {"format": RUN_FORMAT, "ropero": environment["ropero"], "created": when, "status": TRAINING, **notes},
         )
         folder = self.folder / name
         hidden.rename(folder)

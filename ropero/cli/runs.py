@@ -56,10 +56,12 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
 
 def _line(run: Run) -> dict[str, Any]:
     """One run for the list; a broken run says so instead of hiding the others."""
+    from ropero.runs import BROKEN, TRAINED
+
     line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "network": "?", "data": "?"}
-    line |= {"status": "broken", "test_accuracy": None, "test_openings": 0}
+    line |= {"status": BROKEN, "test_accuracy": None, "test_openings": 0}
     try:
-        evaluation = run.evaluation() if run.status == "trained" else None
+        evaluation = run.evaluation() if run.status == TRAINED else None
         line |= {
             "network": run.config.network,
             "data": run.data.name,
@@ -86,9 +88,9 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
     }
     if common.json:
         return screen.show_json(content)
-    for part in ("config", "environment"):
+    for title, part in ((t("Config"), "config"), (t("Environment"), "environment")):
         rows = [[name, str(value)] for name, value in content[part].items()]
-        screen.show_table(part, ["", ""], rows, words=(0, 1))
+        screen.show_table(title, ["", ""], rows, words=(0, 1))
     rows = [
         [
             str(record.epoch),

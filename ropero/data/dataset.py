@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero.errors import DataError, UsageError
-from ropero.texts import t
+from ropero.texts import mark, t
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+
+PARTS = (mark("train"), mark("validation"), mark("test"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +178,8 @@ class Splits:
 
     def parts(self) -> dict[str, Dataset]:
         """The parts that are there, by name."""
-        named = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in named.items() if part is not None}
+        named = zip(PARTS, (self.train, self.validation, self.test), strict=True)
+        return {name: part for name, part in named if part is not None}
 
     def part(self, name: str) -> Dataset:
         """One part by name. Raises UsageError when the source has no such part."""

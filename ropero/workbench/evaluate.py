@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropero.data import sources
-from ropero.data.dataset import Dataset, Splits
+from ropero.data.dataset import PARTS, Dataset, Splits
 from ropero.data.known import KNOWN
 from ropero.data.raw import Progress
 from ropero.errors import DataError, RunError, UsageError, unknown
@@ -15,8 +15,6 @@ from ropero.evaluation.evaluate import evaluate as predict_all
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.train import parts_for
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,8 @@ def evaluate(
     Raises:
         RunError, DataError, UsageError: no trained run, other data than it was made with, or no such part.
     """
-    if split not in SPLITS:
-        raise unknown(t("split"), split, SPLITS)
+    if split not in PARTS:
+        raise unknown(t("split"), split, PARTS)
     stored = None if again else run.evaluation(split)
     if stored is not None:
         return Evaluated(run, stored, False, len(run.ledger.openings()))

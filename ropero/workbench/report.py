@@ -8,7 +8,7 @@ from ropero import texts
 from ropero.data.dataset import Splits
 from ropero.errors import UsageError
 from ropero.models.summary import summarise
-from ropero.runs import Run
+from ropero.runs import TRAINED, Run
 from ropero.texts import t
 from ropero.workbench.evaluate import part_of
 
@@ -43,5 +43,5 @@ def fragment(run: Run) -> str:
     from ropero.reports import pages
 
     title = f"{run.config.network} · {run.data.name} · {run.name}"
-    evaluation = run.evaluation() if run.status == "trained" else None
+    evaluation = run.evaluation() if run.status == TRAINED else None
     return pages.run_fragment(run.history, evaluation, run.data.classes, title)

@@ -17,7 +17,7 @@ from ropero.data.dataset import Dataset, Splits
 from ropero.data.splits import split
 from ropero.errors import RoperoError
 from ropero.models import checkpoint
-from ropero.runs import DataNote, Run, RunStore
+from ropero.runs import TRAINED, TRAINING, DataNote, Run, RunStore
 from ropero.storage import write_text
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
@@ -70,7 +70,7 @@ def train(
     config = resolved(config)
     note, environment = DataNote.of(splits), runtime.environment(runtime.resolve_device(config.device))
     found = None if again else _equal_run(store, config, note, environment["commit"])
-    if found and found.status == "trained":
+    if found and found.status == TRAINED:
         return Training(found, "already trained")
     training, validation = parts_for(config, splits)
     check_choice(config, validation)
@@ -112,9 +112,9 @@ def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, commit: str
         except RoperoError:
             continue  # a broken or foreign run is no reason not to train
         # "+" marks a checkout with changes: its trained runs may come from other code.
-        if same and run.status == "trained" and not (commit or "").endswith("+"):
+        if same and run.status == TRAINED and not (commit or "").endswith("+"):
             return run
-        if same and run.status == "training" and _is_free(run):
+        if same and run.status == TRAINING and _is_free(run):
             return run
     return None
 
@@ -134,7 +134,7 @@ def _fit(
     model, history = fit(config, training, validation, callbacks=[writer, *callbacks], store=run.checkpoints)
     card = checkpoint.save(model, config.network, training.classes, run.folder)
     run.note(
-        status="trained",
+        status=TRAINED,
         train_seconds=history.train_seconds,
         train_images=len(training),
         validation_images=len(validation) if validation else 0,
