@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import pytest
 import torch
 
 from ropero import texts
+from ropero.data import finder
 from ropero.data.dataset import Dataset, Splits
+from ropero.data.known import KNOWN
+from ropero.errors import DataNotFound
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits
 
@@ -32,13 +36,27 @@ def splits() -> Splits:
     return Splits(synthetic(120), None, synthetic(60, seed=1, split="test"), source="synthetic")
 
 
+@pytest.fixture(scope="session")
+def real_folder() -> Path:
+    """Where the real Fashion-MNIST lies, found before the tests turn away from the user's folders."""
+    try:
+        return finder.find(KNOWN["fashion-mnist"])
+    except DataNotFound as error:
+        if os.environ.get("ROPERO_REQUIRE_REAL_DATA"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """English, and neither the user's cache, runs nor environment."""
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """English, and neither the user's cache, runs nor environment; tests marked `real` get the real data."""
+    real = request.getfixturevalue("real_folder") if request.node.get_closest_marker("real") else None
     monkeypatch.setenv("ROPERO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("ROPERO_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("ROPERO_LANG", "en")
     monkeypatch.delenv("ROPERO_DATA", raising=False)
+    if real:
+        monkeypatch.setenv("ROPERO_DATA", str(real))
     texts.use(None)
     yield
     texts.use(None)
