@@ -92,11 +92,8 @@ def confusion(counts: NDArray[np.int64], classes: Sequence[str], *, theme: Theme
     names = [label(t(name), 22) for name in classes]
     figure = blank(k * cell + 2.6, k * cell + 2.4, theme)
     axes = figure.subplots()
-    strength = style.heat_shares(counts)[1] * style.HEAT_STRENGTH
-    pixels = style.blend(theme.paper, style.HEAT_WRONG, strength)
+    axes.imshow(style.heat_pixels(style.heat_shares(counts)[1]), interpolation="nearest")
     on = np.arange(k)
-    pixels[on, on] = style.blend(theme.paper, style.HEAT_RIGHT, strength[on, on])
-    axes.imshow(pixels, interpolation="nearest")
     dress(axes, theme)
     digits = max(2, len(str(int(counts.max(initial=0)))))
     size = min(10.0, cell * 72 * 0.8 / (digits * 0.64))

@@ -88,7 +88,7 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         "recipe": words.recipe(run.config),
         "options": parts.option_rows(run.config),
         "curves": parts.curves(history),
-        "validated": any(record.validation_loss is not None for record in history),
+        "curve_notes": words.curve_notes(run.config, history),
         "calibration": _calibration(evaluation),
         "scores": _scores(evaluation),
         "first": parts.cards(evaluation, parts.positions(evaluation, FIRST_IMAGES), pictures),
@@ -140,6 +140,7 @@ def _templates() -> Environment:
     )
     made.filters["t"] = t
     made.filters["shorten"] = shorten
+    made.tests["chinese"] = is_chinese
     return made
 
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from ropero.reports.typeface import families, showable
 
-Colour = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Theme:
@@ -53,11 +51,13 @@ def css_variables(theme: Theme) -> str:
     return " ".join(f"--{one.name}: {getattr(theme, one.name)};" for one in fields(theme))
 
 
-def blend(paper: str, colour: str, strength: NDArray[np.float64]) -> Colour:
-    """(..., 3) `colour` laid over the paper with a strength of 0 to 1."""
-    below, above = np.array(to_rgb(paper)), np.array(to_rgb(colour))
-    mixed: Colour = below + (above - below) * strength[..., None]
-    return mixed
+def heat_pixels(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, K, 4) colours and opacity of a confusion matrix's cells; the paper of any theme shows through."""
+    pixels = np.empty((*strength.shape, 4))
+    pixels[..., :3] = to_rgb(HEAT_WRONG)
+    pixels[np.arange(len(strength)), np.arange(len(strength)), :3] = to_rgb(HEAT_RIGHT)
+    pixels[..., 3] = strength * HEAT_STRENGTH
+    return pixels
 
 
 def heat_shares(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

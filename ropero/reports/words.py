@@ -26,6 +26,7 @@ HEADLINES = {
     "train": mark("Accuracy on the training images"),
 }
 PARTS = {"train": mark("Train"), "validation": mark("Validation"), "test": mark("Test")}
+_OPTIMIZERS = {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop"}
 _SCHEDULES = {
     "one-cycle": mark("it rises over the first {warmup} of the training and then falls steadily to zero"),
     "cosine": mark("it rises over the first {warmup} of the training and then falls to zero along a cosine"),
@@ -47,11 +48,13 @@ def recipe(config: TrainConfig) -> list[str]:
         ),
         t(
             "The optimizer is {optimizer}; the learning rate is {rate} at its highest: {schedule}.",
-            optimizer=config.optimizer,
+            optimizer=_OPTIMIZERS[config.optimizer],
             rate=n.general(config.learning_rate),
             schedule=t(_SCHEDULES[config.schedule], warmup=n.percent(config.warmup, 0)),
         ),
     ]
+    if config.optimizer == "sgd" and config.momentum:
+        said.append(t("Its momentum is {value} (Nesterov).", value=n.general(config.momentum)))
     if config.weight_decay:
         said.append(t("Weight decay {value} pulls the weights towards zero.", value=n.general(config.weight_decay)))
     if config.label_smoothing:
@@ -82,6 +85,27 @@ def _augmentation(config: TrainConfig) -> list[str]:
     if not done:
         return [t("The images are trained on as they are.")]
     return [t("While training, images are {changes}.", changes=t(", ").join(done))]
+
+
+def curve_notes(config: TrainConfig, history: History) -> list[str]:
+    """How to read the learning curves."""
+    if any(record.validation_loss is not None for record in history):
+        said = [
+            t(
+                "Training figures are running means while the weights still move, over images altered as the recipe "
+                "says: they may look worse than the validation figures."
+            )
+        ]
+    else:
+        said = [
+            t(
+                "No validation part was held out: the curves show the training images only, and tell nothing of how "
+                "the network does on new ones."
+            )
+        ]
+    if config.label_smoothing:
+        said.append(t("The training loss includes label smoothing, so it does not go to zero."))
+    return said
 
 
 def choice(config: TrainConfig, history: History, validation_images: int) -> list[str]:

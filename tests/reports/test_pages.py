@@ -6,7 +6,9 @@ import base64
 import gettext
 import hashlib
 import html
+import importlib
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import numpy as np
 import pytest
 from conftest import CLASSES, synthetic
 
+import ropero.reports
 from ropero import runtime
 from ropero.data.dataset import Dataset
+from ropero.errors import MissingExtra
 from ropero.evaluation.evaluate import Evaluation
 from ropero.models import checkpoint
 from ropero.models.summary import Summary, summarise
@@ -281,3 +285,9 @@ def test_command_is_safe_to_paste(tmp_path: Path) -> None:
     command = words.command(run)
     assert command.startswith("ropero train --data synthetic --network softmax")
     assert "--batch-size 512" in command
+
+
+def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(MissingExtra, match=r"ropero\[report\]"):
+        importlib.reload(ropero.reports)
