@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ropero.training.config import TrainConfig as TrainConfig
     from ropero.workbench.notebook import Trained as Trained
     from ropero.workbench.notebook import explore as explore
+    from ropero.workbench.notebook import list_runs as list_runs
     from ropero.workbench.notebook import load as load
     from ropero.workbench.notebook import open_run as open_run
-    from ropero.workbench.notebook import runs as runs
     from ropero.workbench.notebook import train as train
 
 _HOMES = {
@@ -30,9 +30,9 @@ _HOMES = {
     "TrainConfig": "ropero.training.config",
     "Trained": "ropero.workbench.notebook",
     "explore": "ropero.workbench.notebook",
+    "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
     "open_run": "ropero.workbench.notebook",
-    "runs": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
 }
 
@@ -44,9 +44,9 @@ __all__ = [
     "Trained",
     "__version__",
     "explore",
+    "list_runs",
     "load",
     "open_run",
-    "runs",
     "train",
 ]
 

@@ -44,6 +44,7 @@ ONLY_IN = {
     "matplotlib": {"reports"},
     "jinja2": {"reports"},
     "markupsafe": {"reports"},
+    "fontTools": {"reports"},
     "rich": {"workbench", "cli"},
     "cyclopts": {"cli"},
 }

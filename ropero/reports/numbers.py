@@ -45,7 +45,10 @@ class Numbers:
         return text.replace(".", ",") if self.language == "es" else text
 
     def percent(self, share: float, digits: int = 1) -> str:
-        """93.2% or 93,2 %."""
+        """93.2% or 93,2 %; what is not all of it is never written as 100%."""
+        top = 1 - 0.01 / 10**digits
+        if top < share < 1 and f"{share * 100:.{digits}f}".startswith("100"):
+            return ">" + self.percent(top, digits)
         return self.decimal(share * 100, digits) + (f"{NARROW}%" if self.language == "es" else "%")
 
     def percent_short(self, share: float) -> str:

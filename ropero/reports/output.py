@@ -16,7 +16,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure
 
 from ropero.errors import UsageError
 from ropero.reports.style import LIGHT

@@ -16,7 +16,7 @@ from ropero.storage import human_bytes, write_json, write_text
 from ropero.texts import t
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from ropero.reports.output import Figure
 
 Table = tuple[str, list[str], list[list[str]]]
 SHOWN_PAIRS = 5

@@ -124,7 +124,7 @@ def open_run(name: str | Path = "last", *, runs: str | Path | None = None) -> Tr
     return Trained(RunStore(Path(runs) if runs else None).find(str(name)))
 
 
-def runs(folder: str | Path | None = None) -> list[Trained]:
+def list_runs(folder: str | Path | None = None) -> list[Trained]:
     """All runs, oldest first."""
     return [Trained(run) for run in RunStore(Path(folder) if folder else None).runs()]
 

@@ -22,6 +22,8 @@ def test_decimals(value: float, english: str, spanish: str) -> None:
 def test_percentages() -> None:
     assert [n.percent(0.9321) for n in (EN, ES, ZH)] == ["93.2%", f"93,2{NARROW}%", "93.2%"]
     assert EN.percent(1.0, 0) == "100%"
+    assert [n.percent(0.9996) for n in (EN, ES)] == [">99.9%", f">99,9{NARROW}%"]
+    assert EN.percent(0.9996, 2) == "99.96%"
     assert EN.percent_short(0.0001) == "0.01%"
 
 
