@@ -1,7 +1,7 @@
 """`Run`: a folder, the only hand-over between stages. `RunStore`: the folder of all runs.
 
     <run>/
-      run.json            format, name, when created, status (training, trained), estimate and seconds of the training
+      run.json            format, when created, status; once trained: seconds, images of each part, weights_sha256
       config.json         the TrainConfig, with the device and precision that `auto` chose
       data.json           source, digests, classes, sizes and split of the data
       environment.json    versions, CPU, threads, commit
@@ -10,7 +10,8 @@
       model.json          their card
       evaluation/         <split>.json (numbers) and <split>.npz (labels, probabilities, rows)
       test-ledger.jsonl   every opening of the test part
-      report.html
+      report.html         the page
+      figures/            its figures as PNG
 
 Knows nothing of how a training or a page is made.
 """
@@ -21,6 +22,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,7 @@ from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import TestLedger
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
+from ropero.runtime import resolve_device
 from ropero.storage import folder_bytes, read_json, read_json_lines, write_bytes, write_json
 from ropero.texts import mark, t
 from ropero.training.checkpoints import CheckpointStore
@@ -49,7 +52,7 @@ TRAINING, TRAINED, BROKEN = mark("training"), mark("trained"), mark("broken")  #
 class DataNote:
     """What a run remembers of its data: enough to load it again and to know that it is the same.
 
-    sizes and digests are by part, of the source as it was loaded; validation is what the run held out of train.
+    sizes and digests are by part, of the source as it was loaded, before the run held anything out.
     """
 
     name: str
@@ -105,6 +108,11 @@ class Run:
         return str(self.notes["status"])
 
     @property
+    def images(self) -> dict[str, int]:
+        """How many images each part has as this run uses it, what it held out included; empty before it is trained."""
+        return dict(self.notes.get("images", {}))
+
+    @property
     def config(self) -> TrainConfig:
         return TrainConfig.from_json(read_json(self.folder / "config.json"))
 
@@ -133,10 +141,10 @@ class Run:
         if self.status != TRAINED:
             raise RunError(t("{run} is not trained to the end; repeat its command to go on with it.", run=self.name))
 
-    def model(self) -> Classifier:
-        """The trained network, in eval mode on the CPU. Raises RunError while the run is not trained."""
+    def model(self, device: str = "cpu") -> Classifier:
+        """The trained network, in eval mode on a device. Raises RunError while the run is not trained."""
         self.require_trained()
-        return checkpoint.load(self.folder)[0]
+        return checkpoint.load(self.folder)[0].to(resolve_device(device))
 
     @property
     def ledger(self) -> TestLedger:
@@ -213,11 +221,26 @@ class RunStore:
         return Run(folder)
 
     def runs(self) -> list[Run]:
-        """All runs, oldest first; folders that are no run are passed over."""
-        if not self.folder.is_dir():
-            return []
-        found = [Run(path.parent) for path in self.folder.glob("*/run.json") if not path.parent.name.startswith(".")]
+        """All runs that can be read, oldest first."""
+        found = []
+        for folder in self._folders():
+            with suppress(RunError):
+                found.append(Run(folder))
         return sorted(found, key=lambda run: (run.created, run.name))
+
+    def unreadable(self) -> list[RunError]:
+        """What is wrong with the folders that `runs` passes over: broken ones, and those of a newer ropero."""
+        errors = []
+        for folder in self._folders():
+            try:
+                Run(folder)
+            except RunError as error:
+                errors.append(error)
+        return errors
+
+    def _folders(self) -> list[Path]:
+        paths = sorted(self.folder.glob("*/run.json")) if self.folder.is_dir() else []
+        return [path.parent for path in paths if not path.parent.name.startswith(".")]
 
     def find(self, name: str) -> Run:
         """A run by path, name, the beginning or a part of a name that only one has, or `last`.

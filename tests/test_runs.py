@@ -71,6 +71,13 @@ def test_a_run_of_the_future_and_a_broken_one_are_refused(store: RunStore, split
         Run(run.folder)
 
 
+def test_a_broken_run_hides_no_other(store: RunStore, splits: Splits) -> None:
+    good, bad = make(store, splits), make(store, splits)
+    (bad.folder / "run.json").write_text("{")
+    assert [run.name for run in store.runs()] == [good.name]
+    assert [bad.name in str(error) for error in store.unreadable()] == [True]
+
+
 def test_an_untrained_run_has_no_model(store: RunStore, splits: Splits) -> None:
     with pytest.raises(RunError, match="repeat its command"):
         make(store, splits).model()

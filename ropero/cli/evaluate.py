@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, RunName, WithRuns
+from ropero.cli.options import DataPath, Device, RunName, WithRuns
 from ropero.texts import mark, t
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ def evaluate(
     again: Annotated[
         bool, Parameter(negative=(), help=mark("Open the test part once more; the ledger counts it."))
     ] = False,
+    device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
     from ropero.workbench import evaluate as verb
 
     found = RunStore(common.runs).find(run)
-    done = verb.evaluate(found, split=split, data=data, again=again)
+    done = verb.evaluate(found, split=split, data=data, again=again, device=device)
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
         return screen.show_json(figures)

@@ -29,7 +29,9 @@ DataPath = Annotated[
     str | None, Parameter(help=mark("Where the run's data are now, when they are no longer where they were."))
 ]
 ImageSize = Annotated[int | None, Parameter(help=mark("Side in pixels to bring all images to."))]
-Again = Annotated[bool, Parameter(negative=())]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"], Parameter(help=mark("Where to compute; auto takes a GPU when there is one."))
+]
 
 
 @Parameter(name="*")

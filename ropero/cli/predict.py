@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, RunName, WithRuns
+from ropero.cli.options import DataPath, Device, RunName, WithRuns
 from ropero.errors import UsageError
 from ropero.texts import mark, t
 
@@ -37,6 +37,7 @@ def predict(
         Parameter(help=mark("Exchange light and dark; auto does it for a grey picture with a light edge.")),
     ] = "auto",
     data: DataPath = None,
+    device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
@@ -46,10 +47,10 @@ def predict(
         raise UsageError(t("Give pictures, or test images by number as in --test 17, not both."))
     found = RunStore(common.runs).find(run)
     if test:
-        predictions = verb.predict_test(found, test, data=data)
+        predictions = verb.predict_test(found, test, data=data, device=device)
     else:
         content = sys.stdin.buffer.read(verb.LIMIT_BYTES + 1) if verb.STDIN in images else b""
-        predictions = verb.predict_files(found, list(images), stdin=content, invert=invert)
+        predictions = verb.predict_files(found, list(images), stdin=content, invert=invert, device=device)
     plots = verb.plot(predictions, plot) if plot else []
     if common.json:
         return screen.show_json([one.to_json() for one in predictions])

@@ -34,6 +34,8 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
     lines = [_line(run) for run in store.runs()]
     if common.json:
         return screen.show_json(lines)
+    for problem in store.unreadable():
+        screen.say(str(problem))
     if not lines:
         return screen.say(t("There are no runs in {folder}; `ropero train` makes one.", folder=store.folder))
     rows = [

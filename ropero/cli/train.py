@@ -48,13 +48,15 @@ def train(
     config = preset(changes.get("network", "quick")).replace(**changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
-    held = verb.parts_for(config, splits)
+    parts = verb.cut(config, splits)
+    if report:
+        parts.part("test")  # better said now than after the training
     done = verb.train(
         splits,
         config,
         RunStore(common.runs),
         again=again,
-        callbacks=[TrainingProgress(screen.err(), len(held[0]))],
+        callbacks=[TrainingProgress(screen.err(), len(parts.train))],
         announce=_announce,
     )
     content = {"run": done.run.name, "folder": str(done.run.folder), "how": done.how, **done.run.notes}
@@ -89,7 +91,7 @@ def _announce(plan: Plan) -> None:
         t(
             "{network} on {n} images: {epochs} epochs, {device}, {precision}; about {time}.",
             network=config.network,
-            n=f"{plan.train_images:,}",
+            n=f"{len(plan.parts.train):,}",
             epochs=config.epochs,
             device=config.device,
             precision=config.precision,

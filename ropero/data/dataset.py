@@ -186,7 +186,12 @@ class Splits:
         parts = self.parts()
         if name not in parts:
             raise UsageError(
-                t("{data} has no {split} part; it has: {known}.", data=self.name, split=name, known=", ".join(parts))
+                t(
+                    "{data} has no {split} part, only {known}; --{split} 0.1, for example, holds one out of train.",
+                    data=self.name,
+                    split=name,
+                    known=", ".join(parts),
+                )
             )
         return parts[name]
 

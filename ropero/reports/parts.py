@@ -193,16 +193,12 @@ def _seconds(run: Run) -> float:
 
 def held_out(run: Run) -> int:
     """Images that the training was judged by while it ran."""
-    return int(run.notes.get("validation_images") or 0)
+    return run.images.get("validation", 0)
 
 
 def _sizes(run: Run) -> str:
     n = Numbers.current()
-    sizes = dict(run.data.sizes)
-    if held_out(run):
-        sizes |= {"train": int(run.notes["train_images"]), "validation": held_out(run)}
-    ordered = [name for name in PARTS if name in sizes] + [name for name in sizes if name not in PARTS]
-    return ", ".join(f"{t(PARTS.get(name, name))} {n.whole(sizes[name])}" for name in ordered)
+    return ", ".join(f"{t(PARTS[name])} {n.whole(size)}" for name, size in run.images.items())
 
 
 def _hardware(here: dict[str, Any]) -> str:

@@ -57,6 +57,9 @@ class TrainConfig:
     validation: float = _option(
         0.0, mark("Images held out of the training part to choose by: a count, or a share below 1."), 0
     )
+    test: float = _option(
+        0.0, mark("Images held out as the test part of data that bring none: a count, or a share below 1."), 0
+    )
     stratified: bool = _option(True, mark("Hold out the same share of every class."))
     keep: Keep = _option("last", mark("Weights to keep: of the last epoch, or of the best one by validation."))
     patience: int = _option(0, mark("Stop after this many epochs without a better validation loss; 0 never stops."), 0)
@@ -68,10 +71,12 @@ class TrainConfig:
         hints = get_type_hints(type(self))
         for one in fields(self):
             object.__setattr__(self, one.name, _checked(one, hints[one.name], getattr(self, one.name)))
-        if self.validation >= 1 and self.validation != int(self.validation):
-            raise UsageError(
-                t("validation should be a share below 1 or a whole number, got {value}.", value=self.validation)
-            )
+        for name in ("validation", "test"):
+            value = getattr(self, name)
+            if value >= 1 and value != int(value):
+                raise UsageError(
+                    t("{name} should be a share below 1 or a whole number, got {value}.", name=name, value=value)
+                )
 
     def to_json(self) -> dict[str, Any]:
         """All fields by name, as config.json holds them."""

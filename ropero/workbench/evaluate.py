@@ -14,7 +14,7 @@ from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.evaluate import evaluate as predict_all
 from ropero.runs import Run
 from ropero.texts import t
-from ropero.workbench.train import parts_for
+from ropero.workbench.train import cut
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ def evaluate(
     data: str | None = None,
     splits: Splits | None = None,
     again: bool = False,
+    device: str = "auto",
 ) -> Evaluated:
     """Evaluate a run on a part of its data.
 
@@ -43,6 +44,7 @@ def evaluate(
     Args:
         data: where the data lie now, when not where they were.
         splits: the data, when loaded already.
+        device: where to compute: auto, cpu, cuda or mps.
 
     Raises:
         RunError, DataError, UsageError: no trained run, other data than it was made with, or no such part.
@@ -53,7 +55,7 @@ def evaluate(
     if stored is not None:
         return Evaluated(run, stored, False, len(run.ledger.openings()))
     part = part_of(run, split, data=data, splits=splits)
-    evaluation = predict_all(run.model(), part)
+    evaluation = predict_all(run.model(device), part)
     if split == "test":
         # Written before the figures: an opening counts even if storing its result fails.
         run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
@@ -69,19 +71,19 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
     splits = splits if splits is not None else reload(run, data)
     if splits.classes != run.data.classes:
         raise RunError(t("{data} has other classes than {run} was made with.", data=splits.name, run=run.name))
-    if split != "test":
-        run.check_data(splits.train)
-        train, validation = parts_for(run.config, splits)
-        if split == "train":
-            return train
-        if validation is None:
-            raise UsageError(
-                t("{run} held no images out for validation; train with --validation 0.1, for example.", run=run.name)
+    run.check_data(splits.train)
+    if split == "test" and splits.test is not None:
+        run.check_data(splits.test)
+    parts = cut(run.config, splits).parts()
+    if split not in parts:
+        raise UsageError(
+            t(
+                "{run} has no {split} part; images are held out of training with --{split} 0.1, for example.",
+                run=run.name,
+                split=split,
             )
-        return validation
-    part = splits.part("test")
-    run.check_data(part)
-    return part
+        )
+    return parts[split]
 
 
 def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:

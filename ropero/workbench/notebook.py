@@ -113,7 +113,7 @@ def train(
             t("Training {network}: about {time}.", network=network, time=human_seconds(plan.estimate_seconds))
         )
 
-    progress = TrainingProgress(console, len(train_verb.parts_for(config, splits)[0]))
+    progress = TrainingProgress(console, len(train_verb.cut(config, splits).train))
     store = RunStore(Path(runs) if runs else None)
     done = train_verb.train(splits, config, store, again=again, callbacks=[progress], announce=announce)
     return Trained(done.run, splits)

@@ -57,7 +57,9 @@ class Prediction:
         }
 
 
-def predict_files(run: Run, names: list[str], *, stdin: bytes = b"", invert: str = "auto") -> list[Prediction]:
+def predict_files(
+    run: Run, names: list[str], *, stdin: bytes = b"", invert: str = "auto", device: str = "auto"
+) -> list[Prediction]:
     """Predict picture files (PNG, JPEG and what else Pillow decodes) and .npy arrays; "-" takes `stdin`.
 
     A picture is turned upright, made grey where the network is grey, and fitted into the network's size. Networks of
@@ -78,7 +80,7 @@ def predict_files(run: Run, names: list[str], *, stdin: bytes = b"", invert: str
             label = name if len(images) == 1 else f"{name}[{number}]"
             shown.append((label, *prepare(image, shape, invert)))
     classes = run.data.classes
-    found = probabilities(run.model(), np.stack([image for _, image, _ in shown]))
+    found = probabilities(run.model(device), np.stack([image for _, image, _ in shown]))
     return [
         Prediction(label, image, p, classes, inverted=inverted)
         for (label, image, inverted), p in zip(shown, found, strict=True)
@@ -86,7 +88,12 @@ def predict_files(run: Run, names: list[str], *, stdin: bytes = b"", invert: str
 
 
 def predict_test(
-    run: Run, numbers: list[int], *, data: str | None = None, splits: Splits | None = None
+    run: Run,
+    numbers: list[int],
+    *,
+    data: str | None = None,
+    splits: Splits | None = None,
+    device: str = "auto",
 ) -> list[Prediction]:
     """Predict test images by their number in the file; their true class is known. The ledger notes the look."""
     part = part_of(run, "test", data=data, splits=splits)
@@ -95,7 +102,7 @@ def predict_test(
             raise UsageError(
                 t("There is no test image {number}; they go from 0 to {last}.", number=number, last=len(part) - 1)
             )
-    found = probabilities(run.model(), part.images[numbers])
+    found = probabilities(run.model(device), part.images[numbers])
     run.ledger.record("predict", run.card.weights_sha256, len(numbers), None)
     return [
         Prediction(f"test {number}", part.images[number], p, part.classes, true=int(part.labels[number]))
@@ -103,7 +110,7 @@ def predict_test(
     ]
 
 
-def predict_dataset(run: Run, images: Dataset) -> list[Prediction]:
+def predict_dataset(run: Run, images: Dataset, *, device: str = "auto") -> list[Prediction]:
     """Predict every image of a Dataset that has the run's image shape; true classes are known."""
     if images.input_shape != run.data.input_shape:
         raise UsageError(
@@ -114,7 +121,7 @@ def predict_dataset(run: Run, images: Dataset) -> list[Prediction]:
                 got=images.input_shape,
             )
         )
-    found = probabilities(run.model(), images.images)
+    found = probabilities(run.model(device), images.images)
     return [
         Prediction(f"{images.split} {row}", image, p, run.data.classes, true=int(label))
         for row, image, p, label in zip(images.rows, images.images, found, images.labels, strict=True)

@@ -16,7 +16,7 @@ from ropero.workbench.evaluate import part_of
 def report(
     run: Run, *, split: str = "test", lang: str | None = None, data: str | None = None, splits: Splits | None = None
 ) -> Path:
-    """Write the run's report.html and return its path.
+    """Write the run's report.html, and its figures as PNG beside it, and return the page's path.
 
     Args:
         lang: "en", "es" or "zh"; the language in force when not given.
@@ -26,13 +26,15 @@ def report(
         UsageError: the run has not been evaluated on this part yet.
         MissingExtra: Matplotlib or Jinja is not installed.
     """
-    from ropero.reports import pages  # an optional extra; the other verbs work without it
+    from ropero.reports import album, pages  # an optional extra; the other verbs work without it
 
     evaluation = run.evaluation(split)
     if evaluation is None:
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
     part = part_of(run, split, data=data, splits=splits)
-    return pages.write_run_report(run, evaluation, part, summarise(run.model()), lang or texts.current())
+    chosen = lang or texts.current()
+    album.save_figures(run.history, evaluation, part, run.folder / "figures", chosen)
+    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen)
 
 
 def fragment(run: Run) -> str:

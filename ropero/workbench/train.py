@@ -13,12 +13,13 @@ from pathlib import Path
 from filelock import Timeout
 
 from ropero import runtime
-from ropero.data.dataset import Dataset, Splits
+from ropero.data.dataset import Splits
 from ropero.data.splits import split
-from ropero.errors import RoperoError
+from ropero.errors import RoperoError, UsageError
 from ropero.models import checkpoint
 from ropero.runs import TRAINED, TRAINING, DataNote, Run, RunStore
 from ropero.storage import write_text
+from ropero.texts import t
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
@@ -39,8 +40,7 @@ class Plan:
 
     run: Run
     config: TrainConfig
-    train_images: int
-    validation_images: int
+    parts: Splits
     resumed: bool
     estimate_seconds: float
 
@@ -72,16 +72,14 @@ def train(
     found = None if again else _equal_run(store, config, note, environment["commit"])
     if found and found.status == TRAINED:
         return Training(found, "already trained")
-    training, validation = parts_for(config, splits)
-    check_choice(config, validation)
+    parts = cut(config, splits)
+    check_choice(config, parts.validation)
     run = found or store.create(config, note, environment)
     try:
         with run.lock():
             if announce:
-                estimate = estimate_seconds(config, training)
-                counts = (len(training), len(validation) if validation else 0)
-                announce(Plan(run, config, *counts, found is not None, estimate))
-            _fit(run, config, training, validation, callbacks)
+                announce(Plan(run, config, parts, found is not None, estimate_seconds(config, parts.train)))
+            _fit(run, config, parts, callbacks)
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
         return train(splits, config, store, again=True, callbacks=callbacks, announce=announce)
@@ -94,12 +92,27 @@ def resolved(config: TrainConfig) -> TrainConfig:
     return config.replace(device=device.type, precision=runtime.resolve_precision(config.precision, device))
 
 
-def parts_for(config: TrainConfig, splits: Splits) -> tuple[Dataset, Dataset | None]:
-    """(train, validation): what is held out of train by the config, else the validation part that the source brings."""
-    if not config.validation:
-        return splits.train, splits.validation
-    size = config.validation if config.validation < 1 else int(config.validation)
-    return split(splits.train, size, seed=config.seed, stratified=config.stratified)
+def cut(config: TrainConfig, splits: Splits) -> Splits:
+    """The parts as this run uses them: what the config holds out of train, else what the source brings.
+
+    Raises UsageError when a test part is to be held out of data that bring their own.
+    """
+    train, test = splits.train, splits.test
+    if config.test:
+        if test is not None:
+            raise UsageError(
+                t("{data} bring their own test part of {n} images; leave --test away.", data=splits.name, n=len(test))
+            )
+        train, held = split(train, _size(config.test), seed=config.seed, stratified=config.stratified)
+        test = held.take(range(len(held)), "test")
+    validation = splits.validation
+    if config.validation:
+        train, validation = split(train, _size(config.validation), seed=config.seed, stratified=config.stratified)
+    return Splits(train, validation, test, splits.source, splits.skipped)
+
+
+def _size(value: float) -> float | int:
+    return value if value < 1 else int(value)
 
 
 def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, commit: str | None) -> Run | None:
@@ -127,17 +140,14 @@ def _is_free(run: Run) -> bool:
         return False
 
 
-def _fit(
-    run: Run, config: TrainConfig, training: Dataset, validation: Dataset | None, callbacks: Sequence[Callback]
-) -> None:
+def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
     writer = HistoryFile(run.folder / "history.jsonl")
-    model, history = fit(config, training, validation, callbacks=[writer, *callbacks], store=run.checkpoints)
-    card = checkpoint.save(model, config.network, training.classes, run.folder)
+    model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
+    card = checkpoint.save(model, config.network, parts.classes, run.folder)
     run.note(
         status=TRAINED,
         train_seconds=history.train_seconds,
-        train_images=len(training),
-        validation_images=len(validation) if validation else 0,
+        images={name: len(part) for name, part in parts.parts().items()},
         weights_sha256=card.weights_sha256,
     )
     run.checkpoints.clear()

@@ -123,7 +123,8 @@ def make(
     model = build("softmax", data.input_shape, len(classes))
     card = checkpoint.save(model, "softmax", classes, run.folder)
     held = 12 if validated else 0
-    run.note(status="trained", train_seconds=4.5, train_images=120 - held, validation_images=held)
+    images = {"train": 120 - held, "validation": held, "test": 60} if held else {"train": 120, "test": 60}
+    run.note(status="trained", train_seconds=4.5, images=images)
     for _ in range(opened):
         run.ledger.record("evaluate", card.weights_sha256, 60, 53 / 60)
     return run, predictions(data, wrong), data, summarise(model)

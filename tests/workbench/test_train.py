@@ -17,7 +17,8 @@ from ropero.runs import RunStore
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.workbench import train as verb
-from ropero.workbench.train import Plan, parts_for, train
+from ropero.workbench.evaluate import evaluate
+from ropero.workbench.train import Plan, cut, train
 
 CONFIG = TrainConfig(network="softmax", epochs=3, batch_size=32, learning_rate=0.01, device="cpu", precision="fp32")
 
@@ -50,7 +51,7 @@ def test_a_trained_run_is_whole_and_leaves_no_checkpoint(store: RunStore, splits
     assert run.status == "trained"
     assert len(run.history) == 3
     assert run.config.precision == "fp32"
-    assert run.notes["train_images"] == 120
+    assert run.notes["images"] == {"train": 120, "test": 60}
 
 
 def test_the_plan_is_announced_before_the_first_step(store: RunStore, splits: Splits) -> None:
@@ -63,7 +64,7 @@ def test_the_plan_is_announced_before_the_first_step(store: RunStore, splits: Sp
     train(splits, CONFIG, store, callbacks=[Tell()], announce=told.append)
     assert isinstance(told[0], Plan)
     assert told[0].estimate_seconds > 0
-    assert told[0].train_images == 120
+    assert len(told[0].parts.train) == 120
     assert told[1] == 1
 
 
@@ -106,12 +107,31 @@ def test_a_run_that_another_process_trains_is_left_alone(store: RunStore, splits
 
 
 def test_held_out_images_come_from_train_and_never_from_test(splits: Splits) -> None:
-    training, validation = parts_for(CONFIG.replace(validation=30), splits)
-    assert validation is not None
-    assert (len(training), len(validation)) == (90, 30)
-    assert not set(training.rows) & set(validation.rows)
-    assert (training.split, validation.split) == ("train", "validation")
-    assert parts_for(CONFIG, splits) == (splits.train, None)
+    parts = cut(CONFIG.replace(validation=30), splits)
+    assert parts.validation is not None
+    assert (len(parts.train), len(parts.validation)) == (90, 30)
+    assert not set(parts.train.rows) & set(parts.validation.rows)
+    assert (parts.train.split, parts.validation.split) == ("train", "validation")
+    assert parts.test is splits.test
+    plain = cut(CONFIG, splits)
+    assert (plain.train, plain.validation) == (splits.train, None)
+
+
+def test_a_test_part_is_held_out_of_data_that_bring_none(splits: Splits, store: RunStore) -> None:
+    bare = Splits(splits.train, None, None, "bare")
+    config = CONFIG.replace(test=0.25, validation=0.1)
+    parts = cut(config, bare)
+    assert parts.validation is not None
+    assert parts.test is not None
+    assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [81, 9, 30]
+    rows = [set(part.rows) for part in parts.parts().values()]
+    assert len(set.union(*rows)) == 120
+    run = train(bare, config, store).run
+    done = evaluate(run, splits=bare)
+    assert len(done.evaluation) == 30
+    assert set(done.evaluation.rows) == set(parts.test.rows)
+    with pytest.raises(UsageError, match="their own test part"):
+        cut(config, splits)
 
 
 def test_choosing_without_validation_is_refused_before_a_folder_is_made(store: RunStore, splits: Splits) -> None:
