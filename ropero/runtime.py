@@ -5,6 +5,7 @@ Knows nothing of data, networks or training.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -18,6 +19,8 @@ import torch
 import ropero
 from ropero.errors import UsageError
 from ropero.texts import t
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
 def resolve_device(name: str) -> torch.device:
@@ -66,6 +69,18 @@ def be_deterministic(device: torch.device) -> None:
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that a step frees, for the next step.
+
+    By default it returns every large block to the system and gets it back zeroed, page by page: a fifth of the time
+    of a small network's step on a CPU. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def environment(device: torch.device | None = None) -> dict[str, Any]:

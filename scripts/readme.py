@@ -38,10 +38,10 @@ WORDS = {
         "cores": "{cores} cores of {cpu}",
     },
     "es": {
-        "head": "| red | parámetros | exactitud en test | entrenamiento | |",
+        "head": "| red | parámetros | exactitud de test | entrenamiento | |",
         "row": "| `{name}` | {parameters} | **{mean}** ± {sd} ({n} semillas) | {seconds} s | {machine} |",
-        "note": "Media ± desviación típica entre semillas; las 10.000 imágenes oficiales de test, entrenada con las "
-        "60.000, pesos de la última época, sin trucos al evaluar. El intervalo del 95 % de una ejecución va de {low} a "
+        "note": "Media ± desviación estándar entre semillas; las 10 000 imágenes oficiales de test, entrenada con las "
+        "60 000, pesos de la última época, sin trucos al evaluar. El intervalo del 95 % de una ejecución va de {low} a "
         "{high}. Escrito por `benchmarks/quick.py` en el commit `{commit}`.",
         "cores": "{cores} núcleos de {cpu}",
     },
@@ -49,7 +49,8 @@ WORDS = {
         "head": "| 网络 | 参数量 | 测试准确率 | 训练时间 | |",
         "row": "| `{name}` | {parameters} | **{mean}** ± {sd}（{n} 个种子） | {seconds} 秒 | {machine} |",
         "note": "多个种子的均值 ± 标准差；官方 10,000 张测试图像，用全部 60,000 张训练，取最后一轮权重，"
-        "测试时不用任何技巧。单次运行的 95 % 区间为 {low} 至 {high}。由 `benchmarks/quick.py` 在提交 `{commit}` 写出。",
+        "测试时不用任何技巧。单次运行的 95% 置信区间为 {low} 至 {high}。"
+        "由 `benchmarks/quick.py` 在提交 `{commit}` 写出。",
         "cores": "{cpu} 的 {cores} 个核心",
     },
 }

@@ -22,7 +22,11 @@ from babel.messages.pofile import read_po, write_po
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ropero"
 FOLDER = PACKAGE / "texts"
-LANGUAGES = ("es", "zh")
+LANGUAGES = {"es": "Spanish", "zh": "Chinese"}
+_LEFT_OUT = tuple(
+    f'"{name}'.encode()
+    for name in ("Project-Id", "Report-Msgid", "POT-", "PO-Rev", "Last-Tr", "Language-Team", "Generated")
+)
 KEYWORDS = {"t": None, "mark": None, "tn": (1, 2)}
 
 
@@ -32,6 +36,8 @@ def extract() -> Catalog:
     methods = [("**.py", "python"), ("**.html", "jinja2")]
     options = {"**.html": {"silent": "false"}}
     for name, _, message, comments, _ in extract_from_dir(str(PACKAGE), methods, options, KEYWORDS):
+        if message == "help":  # of t(one.metadata["help"]), which the extractor reads as t("help")
+            continue
         found.add(message, auto_comments=comments, locations=[(f"ropero/{name}", 0)])
     return found
 
@@ -39,7 +45,7 @@ def extract() -> Catalog:
 def read(language: str) -> Catalog:
     path = FOLDER / f"{language}.po"
     if not path.exists():
-        return Catalog(locale=language, project="ropero", charset="utf-8")
+        return Catalog(locale=language, charset="utf-8")
     with path.open("rb") as file:
         return read_po(file, locale=language)
 
@@ -54,9 +60,13 @@ def updated(language: str, template: Catalog) -> Catalog:
 
 def po_bytes(catalogue: Catalog) -> bytes:
     file = io.BytesIO()
+    catalogue.fuzzy = False
+    catalogue.header_comment = (
+        f"# What ropero says, in {LANGUAGES[catalogue.locale_identifier]}. `make texts` keeps it."
+    )
     write_po(file, catalogue, width=120, sort_output=True, omit_header=False, include_lineno=False)
-    # A date would change the file each time it is written.
-    return b"\n".join(line for line in file.getvalue().split(b"\n") if not line.startswith(b'"POT-Creation-Date'))
+    # Dates would change the file each time it is written, and no one is to be written to.
+    return b"\n".join(line for line in file.getvalue().split(b"\n") if not line.startswith(_LEFT_OUT))
 
 
 def mo_bytes(catalogue: Catalog) -> bytes:
@@ -75,7 +85,7 @@ def complaints(language: str, template: Catalog) -> list[str]:
         translated = catalogue.get(message.id)
         if translated is None or not all(_forms(translated)):
             found.append(f"{language}: not translated: {message.id!r}")
-        elif any(fields(form) != fields(_ids(message)[-1]) for form in _forms(translated)):
+        elif not _same_fields(_ids(message), _forms(translated)):
             found.append(f"{language}: other {{fields}}: {message.id!r} -> {translated.string!r}")
     known = {_ids(message)[0] for message in template}
     found += [f"{language}: no longer used: {m.id!r}" for m in catalogue if m.id and _ids(m)[0] not in known]
@@ -93,6 +103,12 @@ def _forms(message: Message) -> tuple[str, ...]:
     return message.string if isinstance(message.string, tuple) else (str(message.string or ""),)
 
 
+def _same_fields(ids: tuple[str, ...], forms: tuple[str, ...]) -> bool:
+    """Whether each form has the fields of its English; a language with one form has those of the plural."""
+    wanted = ids if len(forms) == len(ids) else ids[-1:] * len(forms)
+    return all(fields(one) == fields(other) for one, other in zip(wanted, forms, strict=True))
+
+
 def fields(text: str) -> set[str]:
     """The names of the {fields} in a message."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
@@ -107,7 +123,8 @@ def main() -> int:
     for language in LANGUAGES:
         catalogue = updated(language, template)
         (FOLDER / f"{language}.po").write_bytes(po_bytes(catalogue))
-        (FOLDER / f"{language}.mo").write_bytes(mo_bytes(catalogue))
+        # Compiled from the file, not from what is in memory, so that anyone can compile the same bytes from it.
+        (FOLDER / f"{language}.mo").write_bytes(mo_bytes(read(language)))
         missing = sum(not all(_forms(message)) for message in catalogue if message.id)
         print(f"{language}: {len(catalogue)} messages, {missing} without translation")
     return 0

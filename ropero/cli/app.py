@@ -26,6 +26,7 @@ def build() -> App:
         help_format="plaintext",
         print_error=False,
         exit_on_error=False,
+        suppress_keyboard_interrupt=False,
         result_action="return_value",
     )
     data.register(app)
@@ -61,7 +62,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _mistake(text: str) -> int:
-    screen.err().print(f"[bold red]{t('error')}:[/] ", end="")
+    label = t("error")
+    screen.err().print(f"[bold red]{label}:[/] ", end="")
     screen.say(text)
     return MISTAKE
 

@@ -81,7 +81,7 @@ def show_report(evaluation: Evaluation) -> None:
     low, high = evaluation.interval
     screen.show(
         t(
-            "Accuracy {accuracy} on {n} {split} images (95 % interval {low} to {high})",
+            "Accuracy {accuracy} on {n} {split} images (95% interval {low} to {high})",
             accuracy=f"{evaluation.accuracy:.2%}",
             n=f"{len(evaluation):,}",
             split=t(evaluation.split),

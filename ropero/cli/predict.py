@@ -77,4 +77,4 @@ def _show(one: Prediction) -> None:
         title += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
     screen.show_table(title, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))
     if one.inverted:
-        screen.say(t("Light and dark were exchanged: the picture's edge is light. --invert no leaves it."))
+        screen.say(t("Light and dark were exchanged; --invert no keeps a picture as it is."))

@@ -21,6 +21,7 @@ from ropero.errors import did_you_mean
 from ropero.texts import mark, t
 
 _TITLES = {"Commands": mark("Commands"), "Parameters": mark("Options"), "Arguments": mark("Arguments")}
+_PLACEHOLDERS = (mark("COMMAND"), mark("[OPTIONS]"), mark("[ARGS]"))
 _OWN = {
     "Display this message and exit.": mark("Show this help."),
     "Display application version.": mark("Show the versions that a bug report needs."),
@@ -33,12 +34,17 @@ class TranslatedHelp(DefaultFormatter):
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         title = _TITLES.get(str(panel.title), str(panel.title))
-        entries = [entry.copy(description=_described(entry), choices=None, default=None) for entry in panel.entries]
+        # What is said in the description here, Cyclopts need not add in English.
+        said = {"choices": None, "default": None, "required": False}
+        entries = [entry.copy(description=_described(entry), **said) for entry in panel.entries]
         super().__call__(console, options, panel.copy(title=t(title), entries=entries))
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         if usage:
-            console.print(Text(t("Usage:"), style="bold") + " " + str(usage).removeprefix("Usage: ").strip())
+            line = str(usage).removeprefix("Usage: ").strip()
+            for word in _PLACEHOLDERS:
+                line = line.replace(word, t(word))
+            console.print(Text(t("Usage:"), style="bold") + " " + line)
 
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
         text = _plain(description)
@@ -54,6 +60,8 @@ def _described(entry: Any) -> Text:
         found.append("  [" + t("one of: {choices}", choices=", ".join(entry.choices)) + "]", style="dim")
     if entry.default not in (None, "False"):
         found.append("  [" + t("default: {value}", value=entry.default) + "]", style="dim")
+    if entry.required:
+        found.append("  [" + t("required") + "]", style="dim")
     return found
 
 

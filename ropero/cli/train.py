@@ -89,7 +89,7 @@ def _announce(plan: Plan) -> None:
     config = plan.config
     screen.say(
         t(
-            "{network} on {n} images: {epochs} epochs, {device}, {precision}; about {time}.",
+            "{network} on {n} images, epochs: {epochs}, {device}, {precision}; about {time}.",
             network=config.network,
             n=f"{len(plan.parts.train):,}",
             epochs=config.epochs,

@@ -32,7 +32,7 @@ def split(dataset: Dataset, validation: Size, *, seed: int = 0, stratified: bool
     if held >= len(dataset):
         raise UsageError(
             t(
-                "A validation part of {n} leaves nothing to learn from: there are {total} images.",
+                "Holding out {n} of {total} images leaves nothing to learn from.",
                 n=held,
                 total=len(dataset),
             )

@@ -38,18 +38,18 @@ class TrainConfig:
     """
 
     network: str = _option("quick", mark("Network to train; `ropero networks` lists them."))
-    epochs: int = _option(10, mark("Passes over the training images."), 1, 100_000)
-    batch_size: int = _option(512, mark("Images in a training step."), 2, 65_536)
+    epochs: int = _option(9, mark("Passes over the training images."), 1, 100_000)
+    batch_size: int = _option(500, mark("Images in a training step."), 2, 65_536)
     optimizer: Optimizer = _option("adamw", mark("How the weights follow the gradient."))
     learning_rate: float = _option(0.012, mark("Highest learning rate of the schedule."), 0, 100, open_low=True)
     weight_decay: float = _option(0.05, mark("Pull of the weights towards zero (decoupled in adamw)."), 0, 10)
     momentum: float = _option(0.9, mark("Momentum of sgd."), 0, 0.9999)
     schedule: Schedule = _option("one-cycle", mark("How the learning rate moves over the training."))
-    warmup: float = _option(0.25, mark("Share of the training in which the learning rate rises."), 0, 1)
+    warmup: float = _option(0.2, mark("Share of the training in which the learning rate rises."), 0, 1)
     label_smoothing: float = _option(0.1, mark("Share of the target given to all classes alike."), 0, 0.99)
     flip: Flip = _option("alternating", mark("Mirror images left to right."))
-    shift: int = _option(1, mark("Move images by up to this many pixels."), 0, 1000)
-    erase: float = _option(0.0, mark("Probability of blackening a square of an image."), 0, 1)
+    shift: int = _option(0, mark("Move images by up to this many pixels."), 0, 1000)
+    erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1)
     erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000)
     ema: float = _option(
         0.0, mark("Decay of the weights' moving average, which is then kept; 0 turns it off."), 0, 0.99999

@@ -19,7 +19,7 @@ from ropero.data.batches import DeviceImages, batch_bounds, epoch_order, in_chun
 from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged, UsageError
 from ropero.models.classifier import Classifier
-from ropero.runtime import be_deterministic, mix_seed, resolve_device, resolve_precision
+from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision
 from ropero.texts import t
 from ropero.training.callbacks import Callback, EarlyStopping
 from ropero.training.checkpoints import CheckpointStore
@@ -61,6 +61,7 @@ def fit(
     check_choice(config, validation)
     device = resolve_device(config.device)
     be_deterministic(device)
+    keep_freed_memory()
     hooks = [*callbacks, *([EarlyStopping(config.patience)] if config.patience else [])]
     state = begin(config, train, device)
     snapshot = store.load() if store else None

@@ -9,6 +9,8 @@ from torch import nn
 
 from ropero.training.config import TrainConfig
 
+# A training of a thousand steps has no time for a memory of a thousand (the usual 0.999).
+SHORT_BETAS = (0.9, 0.99)
 KERAS_EPSILON = 1e-7  # Keras's Adam and RMSprop; torch's default is 1e-8
 
 
@@ -22,7 +24,7 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
     rate, momentum = config.learning_rate, config.momentum
     match config.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, fused=_fused(trainable))
+            return torch.optim.AdamW(groups, lr=rate, betas=SHORT_BETAS, fused=_fused(trainable))
         case "adam":
             return torch.optim.Adam(groups, lr=rate, eps=KERAS_EPSILON, fused=_fused(trainable))
         case "sgd":

@@ -101,7 +101,7 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
     if config.test:
         if test is not None:
             raise UsageError(
-                t("{data} bring their own test part of {n} images; leave --test away.", data=splits.name, n=len(test))
+                t("{data} brings its own test part of {n} images; leave --test away.", data=splits.name, n=len(test))
             )
         train, held = split(train, _size(config.test), seed=config.seed, stratified=config.stratified)
         test = held.take(range(len(held)), "test")

@@ -285,7 +285,7 @@ def test_command_is_safe_to_paste(tmp_path: Path) -> None:
     run = make(tmp_path)[0]
     command = words.command(run)
     assert command.startswith("ropero train --data synthetic --network softmax")
-    assert "--batch-size 512" in command
+    assert "--batch-size 500" in command
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ def test_a_test_part_is_held_out_of_data_that_bring_none(splits: Splits, store: 
     done = evaluate(run, splits=bare)
     assert len(done.evaluation) == 30
     assert set(done.evaluation.rows) == set(parts.test.rows)
-    with pytest.raises(UsageError, match="their own test part"):
+    with pytest.raises(UsageError, match="its own test part"):
         cut(config, splits)
 
 
