@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import list_runs as list_runs
     from ropero.workbench.notebook import load as load
     from ropero.workbench.notebook import open_run as open_run
+    from ropero.workbench.notebook import split as split
     from ropero.workbench.notebook import train as train
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
     "open_run": "ropero.workbench.notebook",
+    "split": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
 }
 
@@ -47,6 +49,7 @@ __all__ = [
     "list_runs",
     "load",
     "open_run",
+    "split",
     "train",
 ]
 

@@ -5,6 +5,7 @@ RoperoError                 exit code 2, no traceback
 ├── DataError               a file, folder or array that is not what it should be   (also a ValueError)
 │   └── DataNotFound        no such data here, and it could not be fetched
 ├── RunError                a run folder that is missing, broken, locked or newer than this ropero
+├── TrainingDiverged        a loss or weight that became infinite or not a number
 └── MissingExtra            an optional part is not installed
 """
 

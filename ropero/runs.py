@@ -22,11 +22,12 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
@@ -43,6 +44,8 @@ from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 
+T = TypeVar("T")
+
 RUN_FORMAT = 1
 LAST = "last"
 TRAINING, TRAINED, BROKEN = mark("training"), mark("trained"), mark("broken")  # what becomes of a run
@@ -52,7 +55,8 @@ TRAINING, TRAINED, BROKEN = mark("training"), mark("trained"), mark("broken")  #
 class DataNote:
     """What a run remembers of its data: enough to load it again and to know that it is the same.
 
-    sizes and digests are by part, of the source as it was loaded, before the run held anything out.
+    sizes and digests are by part, of the source as it was loaded, before the run held anything out. source is empty for
+    data that were made in Python; image_size is what was asked for.
     """
 
     name: str
@@ -61,13 +65,25 @@ class DataNote:
     input_shape: tuple[int, int, int]
     sizes: dict[str, int]
     digests: dict[str, str]
+    image_size: int | None = None
 
     @classmethod
     def of(cls, splits: Splits) -> DataNote:
         parts = splits.parts()
         sizes = {name: len(part) for name, part in parts.items()}
         digests = {name: part.digest for name, part in parts.items()}
-        return cls(splits.name, splits.source, splits.classes, splits.train.input_shape, sizes, digests)
+        shape = splits.train.input_shape
+        return cls(splits.name, splits.source, splits.classes, shape, sizes, digests, splits.image_size)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> DataNote:
+        """What `asdict` gave. Raises TypeError, ValueError or KeyError for anything else."""
+        made = cls(**values)
+        channels, height, width = made.input_shape
+        whole = [channels, height, width, *made.sizes.values()]
+        if not all(isinstance(one, int) for one in whole) or not all(isinstance(one, str) for one in made.classes):
+            raise TypeError(str(values))
+        return replace(made, classes=tuple(made.classes), input_shape=(channels, height, width))
 
 
 class Run:
@@ -76,14 +92,17 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         notes = read_json(folder / "run.json")
-        if notes.get("format", 0) > RUN_FORMAT:
+        written = notes.get("format")
+        if isinstance(written, int) and written > RUN_FORMAT:
             raise RunError(
                 t(
                     "{path} was written by a newer ropero ({version}); update ropero.",
                     path=folder,
-                    version=notes["ropero"],
+                    version=notes.get("ropero", "?"),
                 )
             )
+        if written != RUN_FORMAT or notes.get("status") not in (TRAINING, TRAINED):
+            raise RunError(t("{path} is damaged: {reason}", path=folder / "run.json", reason=t("not a run")))
         self.created = str(notes.get("created", ""))
 
     def __repr__(self) -> str:
@@ -112,16 +131,21 @@ class Run:
         """How many images each part has as this run uses it, what it held out included; empty before it is trained."""
         return dict(self.notes.get("images", {}))
 
+    def _read(self, name: str, build: Callable[[dict[str, Any]], T]) -> T:
+        """A JSON file of this folder as what it holds. Raises RunError when it does not hold that."""
+        path = self.folder / name
+        try:
+            return build(read_json(path))
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise RunError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
+
     @property
     def config(self) -> TrainConfig:
-        return TrainConfig.from_json(read_json(self.folder / "config.json"))
+        return self._read("config.json", TrainConfig.from_json)
 
     @property
     def data(self) -> DataNote:
-        values = read_json(self.folder / "data.json")
-        for name in ("classes", "input_shape"):
-            values[name] = tuple(values[name])
-        return DataNote(**values)
+        return self._read("data.json", DataNote.from_json)
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -129,7 +153,15 @@ class Run:
 
     @property
     def history(self) -> History:
-        return History.from_json(read_json_lines(self.folder / "history.jsonl"))
+        """The epochs so far. Raises RunError when a trained run has none, or a record is damaged."""
+        path = self.folder / "history.jsonl"
+        try:
+            found = History.from_json(record or {} for record in read_json_lines(path))
+        except TypeError as error:
+            raise RunError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
+        if not len(found) and self.status == TRAINED:
+            raise RunError(t("{path} is missing.", path=path))
+        return found
 
     @property
     def card(self) -> checkpoint.ModelCard:
@@ -154,14 +186,19 @@ class Run:
     def checkpoints(self) -> CheckpointStore:
         return CheckpointStore(self.folder)
 
-    def evaluation(self, split: str = "test") -> Evaluation | None:
-        """The stored evaluation of a part of the data, None when there is none for the weights that the run holds."""
+    def figures(self, split: str = "test") -> dict[str, Any] | None:
+        """The stored figures of a part of the data, None when there are none for the weights that the run holds."""
         numbers, arrays = self._evaluation_paths(split)
         if not numbers.exists() or not arrays.exists():
             return None
-        if read_json(numbers).get("weights_sha256") != self.card.weights_sha256:
+        found = read_json(numbers)
+        return found if found.get("weights_sha256") == self.card.weights_sha256 else None
+
+    def evaluation(self, split: str = "test") -> Evaluation | None:
+        """The stored evaluation of a part of the data, None when there is none for the weights that the run holds."""
+        if self.figures(split) is None:
             return None
-        return Evaluation.from_npz(arrays.read_bytes(), self.card.classes, split)
+        return Evaluation.from_npz(self._evaluation_paths(split)[1].read_bytes(), self.card.classes, split)
 
     def save_evaluation(self, evaluation: Evaluation) -> None:
         """Store arrays, then numbers."""
@@ -173,8 +210,11 @@ class Run:
         return self.folder / "evaluation" / f"{split}.json", self.folder / "evaluation" / f"{split}.npz"
 
     def lock(self) -> FileLock:
-        """Held while a process trains or changes this run. Acquiring it raises Timeout when another process has it."""
-        return FileLock(self.folder / ".lock", timeout=0)
+        """Held while a process trains or changes this run. Acquiring it raises Timeout when another process has it.
+
+        It lies beside the folder: Windows renames no folder that holds an open file.
+        """
+        return FileLock(self.folder.with_name(f".{self.name}.lock"), timeout=0)
 
     def check_data(self, part: Dataset) -> None:
         """Raises RunError when this part is not the one the run was trained with."""
@@ -197,7 +237,8 @@ class RunStore:
     """All runs below one folder."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = folder if folder is not None else Path(os.environ.get("ROPERO_RUNS") or "runs")
+        chosen = folder if folder is not None else Path(os.environ.get("ROPERO_RUNS") or "runs")
+        self.folder = chosen.expanduser()
 
     def create(self, config: TrainConfig, data: DataNote, environment: dict[str, Any], **notes: Any) -> Run:
         """A new folder for a training. Its name says when and what; two processes never get the same."""
@@ -205,20 +246,27 @@ class RunStore:
         created = datetime.now(UTC)
         slug = re.sub(r"[^a-z0-9]+", "-", config.network.lower()).strip("-")[:40] or "network"
         # Built under a hidden name and renamed when whole, so that no one ever sees half a run.
-        name = f"{created.astimezone():%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
-        hidden = self.folder / f".{name}"
-        hidden.mkdir()
+        hidden = self._fresh(f"{created.astimezone():%Y%m%d-%H%M%S}-{slug}")
         write_json(hidden / "config.json", config.to_json())
         write_json(hidden / "data.json", asdict(data))
         write_json(hidden / "environment.json", environment)
-        when = created.isoformat(timespec="seconds")
+        when = created.isoformat(timespec="microseconds")
         write_json(
             hidden / "run.json",
             {"format": RUN_FORMAT, "ropero": environment["ropero"], "created": when, "status": TRAINING, **notes},
         )
-        folder = self.folder / name
+        folder = self.folder / hidden.name.removeprefix(".")
         hidden.rename(folder)
         return Run(folder)
+
+    def _fresh(self, stem: str) -> Path:
+        """A new hidden folder whose name no run has."""
+        while True:
+            name = f"{stem}-{secrets.token_hex(2)}"
+            with suppress(FileExistsError):
+                (self.folder / f".{name}").mkdir()
+                if not (self.folder / name).exists():
+                    return self.folder / f".{name}"
 
     def runs(self) -> list[Run]:
         """All runs that can be read, oldest first."""
@@ -248,7 +296,7 @@ class RunStore:
         Raises RunError when there is none or more than one.
         """
         if (Path(name) / "run.json").exists():
-            return Run(Path(name))
+            return Run(Path(name).resolve())
         runs = self.runs()
         if not runs:
             raise RunError(t("There are no runs in {folder}; `ropero train` makes one.", folder=self.folder))
@@ -275,11 +323,16 @@ class RunStore:
 
     def delete(self, run: Run) -> None:
         """Remove a run for good. Raises RunError while another process works on it."""
+        lock = run.lock()
         try:
-            with run.lock():
+            with lock:
                 # Renamed first: an interrupted removal leaves a hidden folder, not half a run.
                 hidden = run.folder.with_name(f".{run.name}-deleted")
                 run.folder.rename(hidden)
             shutil.rmtree(hidden)
         except Timeout as error:
             raise RunError(t("{run} is in use by another process.", run=run.name)) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise RunError(t("{run} cannot be deleted: {reason}", run=run.name, reason=reason)) from error
+        Path(lock.lock_file).unlink(missing_ok=True)

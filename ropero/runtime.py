@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def environment(device: torch.device | None = None) -> dict[str, Any]:
     return {
         "ropero": ropero.__version__,
         "commit": commit(),
+        "code_sha256": code_digest(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -117,6 +119,16 @@ def cpu_name() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over ropero's own Python files: two installs with one digest run the same code."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parent
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def commit() -> str | None:

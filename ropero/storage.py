@@ -85,26 +85,29 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> dict[str, Any]:
 def append_json_line(path: Path, record: Mapping[str, object]) -> None:
     """Add one record to a JSON-lines file, on disk before this returns."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-    with path.open("ab") as file:
+    with path.open("a+b") as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                line = "\n" + line  # the record before was cut by a crash; this one must not join it
         file.write(line.encode("utf-8"))
         file.flush()
         os.fsync(file.fileno())
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """All records of a JSON-lines file; a missing file has none, and a last line cut by a crash is dropped."""
+def read_json_lines(path: Path) -> list[dict[str, Any] | None]:
+    """All records of a JSON-lines file, None for a line that is no JSON object; a missing file has none."""
     if not path.exists():
         return []
-    records: list[dict[str, Any]] = []
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            records.append(json.loads(line))
-        except ValueError as error:
-            if number == len(lines):
-                break
-            raise RunError(t("{path}, line {number}: not JSON.", path=path, number=number)) from error
-    return records
+    return [_record(line) for line in path.read_text("utf-8", errors="replace").split("\n") if line.strip()]
+
+
+def _record(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def sha256_file(path: Path) -> str:

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ropero.data.dataset import Splits
 from ropero.errors import RunError
-from ropero.runs import DataNote, Run, RunStore
+from ropero.runs import TRAINED, DataNote, Run, RunStore
 from ropero.training.config import TrainConfig
 
 
 def make(store: RunStore, splits: Splits, **changes: object) -> Run:
     config = TrainConfig(network="softmax").replace(**changes)
     return store.create(config, DataNote.of(splits), {"ropero": "0.1.0", "commit": None})
+
+
+class Stopped(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        return datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -32,8 +42,20 @@ def test_a_run_comes_back_as_it_was_written(store: RunStore, splits: Splits) -> 
 
 
 def test_many_at_once_never_collide(store: RunStore, splits: Splits) -> None:
-    assert len({make(store, splits).name for _ in range(30)}) == 30
-    assert len(store.runs()) == 30
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(lambda _: make(store, splits).name, range(40)))
+    assert len(names) == 40
+    assert len(store.runs()) == 40
+
+
+def test_a_name_that_is_taken_is_not_taken_again(
+    store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr("ropero.runs.secrets.token_hex", lambda _: next(tokens))
+    monkeypatch.setattr("ropero.runs.datetime", Stopped)
+    one, two = make(store, splits), make(store, splits)
+    assert (one.name[-4:], two.name[-4:]) == ("aaaa", "bbbb")
 
 
 def test_names_come_from_the_network_and_not_from_paths(store: RunStore, splits: Splits) -> None:
@@ -76,6 +98,50 @@ def test_a_broken_run_hides_no_other(store: RunStore, splits: Splits) -> None:
     (bad.folder / "run.json").write_text("{")
     assert [run.name for run in store.runs()] == [good.name]
     assert [bad.name in str(error) for error in store.unreadable()] == [True]
+
+
+@pytest.mark.parametrize("name", ["config.json", "data.json", "history.jsonl"])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"a": 1}', "\x00", '{"epochs": "x", "classes": 3}'])
+def test_a_damaged_file_is_said_not_thrown(store: RunStore, splits: Splits, name: str, content: str) -> None:
+    run = make(store, splits)
+    run.note(status=TRAINED)
+    (run.folder / name).write_text(content)
+    if (name, content) == ("config.json", "{}"):
+        return  # a config of nothing but defaults
+    reads = {"config.json": lambda: run.config, "data.json": lambda: run.data, "history.jsonl": lambda: run.history}
+    with pytest.raises(RunError, match=name.replace(".", r"\.")):
+        reads[name]()
+
+
+@pytest.mark.parametrize("content", ["{}", '{"format": "1"}', '{"format": 1}', '{"format": 1, "status": "?"}'])
+def test_a_run_json_that_is_none_is_passed_over(store: RunStore, splits: Splits, content: str) -> None:
+    run = make(store, splits)
+    (run.folder / "run.json").write_text(content)
+    assert store.runs() == []
+    assert len(store.unreadable()) == 1
+
+
+def test_last_is_the_last_of_many_in_a_second(store: RunStore, splits: Splits) -> None:
+    names = [make(store, splits).name for _ in range(10)]
+    assert [run.name for run in store.runs()] == names
+    assert store.find("last").name == names[-1]
+
+
+def test_a_run_may_be_given_as_the_folder_one_stands_in(
+    store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make(store, splits)
+    monkeypatch.chdir(run.folder)
+    assert store.find(".").name == run.name
+
+
+def test_a_cut_ledger_line_stays_a_look_and_hides_no_other(store: RunStore, splits: Splits) -> None:
+    ledger = make(store, splits).ledger
+    ledger.record("evaluate", "abc", 60, 0.5)
+    with ledger.path.open("a") as file:
+        file.write('{"when": "2026", "ver')
+    ledger.record("evaluate", "abc", 60, 0.6)
+    assert [opening.verb for opening in ledger.openings()] == ["evaluate", "?", "evaluate"]
 
 
 def test_an_untrained_run_has_no_model(store: RunStore, splits: Splits) -> None:

@@ -32,16 +32,16 @@ def test_json_that_is_no_object_is_said(tmp_path: Path, content: str) -> None:
         storage.read_json(tmp_path / "x.json")
 
 
-def test_json_lines_lose_only_a_last_line_that_was_cut(tmp_path: Path) -> None:
+def test_a_cut_json_line_is_seen_and_swallows_no_other(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     assert storage.read_json_lines(path) == []
     storage.append_json_line(path, {"n": 1})
     storage.append_json_line(path, {"n": 2, "name": "蓝"})
     path.write_bytes(path.read_bytes() + b'{"n": 3')
-    assert storage.read_json_lines(path) == [{"n": 1}, {"n": 2, "name": "蓝"}]
-    path.write_text('{"n"\n{"n": 2}\n')
-    with pytest.raises(RunError, match="line 1"):
-        storage.read_json_lines(path)
+    storage.append_json_line(path, {"n": 4})
+    assert storage.read_json_lines(path) == [{"n": 1}, {"n": 2, "name": "蓝"}, None, {"n": 4}]
+    path.write_text('[1]\n"x"\n')
+    assert storage.read_json_lines(path) == [None, None]
 
 
 def test_human_bytes() -> None:

@@ -17,5 +17,8 @@ def test_from_data_to_report(source: Path, tmp_path: Path) -> None:
     assert "<script" not in html
     assert rp.open_run("last", runs=tmp_path / "runs").evaluate().accuracy == 1.0
     assert [one.folder for one in rp.list_runs(tmp_path / "runs")] == [run.folder]
+    cut = rp.split(data, "80/20", seed=3)
+    assert cut.validation is not None
+    assert (len(cut.train), len(cut.validation)) == (96, 24)
     assert data.test is not None
     assert [one.predicted for one in run.predict(data.test.take(range(3)))] == [0, 1, 2]

@@ -52,12 +52,17 @@ def run(arguments: Sequence[str]) -> int:
     except RoperoError as error:
         return _mistake(str(error))
     except KeyboardInterrupt:
-        screen.say("\n" + t("Interrupted. Repeat the same command to go on where it stopped."))
+        screen.say("\n" + t("Interrupted."))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our pipe has left (`| head`); there is no one to tell.
         sys.stdout = None
         return OK
+    except OSError as error:
+        place = error.filename if error.filename is not None else "?"
+        return _mistake(t("Cannot use {path}: {reason}", path=place, reason=error.strerror or error))
+    except MemoryError:
+        return _mistake(t("There is not enough memory for this; smaller images (--image-size) or batches need less."))
     return OK
 
 

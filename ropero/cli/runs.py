@@ -63,12 +63,12 @@ def _line(run: Run) -> dict[str, Any]:
     line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "network": "?", "data": "?"}
     line |= {"status": BROKEN, "test_accuracy": None, "test_openings": 0}
     try:
-        evaluation = run.evaluation() if run.status == TRAINED else None
+        figures = run.figures() if run.status == TRAINED else None
         line |= {
             "network": run.config.network,
             "data": run.data.name,
             "status": run.status,
-            "test_accuracy": evaluation.accuracy if evaluation else None,
+            "test_accuracy": figures["accuracy"] if figures else None,
             "test_openings": len(run.ledger.openings()),
         }
     except RoperoError:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 # A piped table is as wide as it needs to be: cutting it to 80 columns would lose figures.
 _PIPED_WIDTH = 200
@@ -46,9 +47,12 @@ def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: Sequence[int] = (0,)
 ) -> None:
     """A table; the columns numbered in `words` are set left, the others, figures, right."""
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
+    # Names come from strangers' files and folders: they are text, not Rich's markup.
+    table = Table(
+        title=Text(title) if title else None, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False
+    )
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number in words else "right", overflow="fold")
+        table.add_column(Text(column), justify="left" if number in words else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     out().print(table)

@@ -51,14 +51,21 @@ def train(
     parts = verb.cut(config, splits)
     if report:
         parts.part("test")  # better said now than after the training
-    done = verb.train(
-        splits,
-        config,
-        RunStore(common.runs),
-        again=again,
-        callbacks=[TrainingProgress(screen.err(), len(parts.train))],
-        announce=_announce,
-    )
+    try:
+        done = verb.train(
+            splits,
+            config,
+            RunStore(common.runs),
+            again=again,
+            callbacks=[TrainingProgress(screen.err(), len(parts.train))],
+            announce=_announce,
+        )
+    except KeyboardInterrupt:
+        if again:
+            screen.say("\n" + t("To go on where it stopped, repeat the command without --again."))
+        else:
+            screen.say("\n" + t("To go on where it stopped, repeat the command."))
+        raise
     content = {"run": done.run.name, "folder": str(done.run.folder), "how": done.how, **done.run.notes}
     if not common.json:
         _show(done)

@@ -6,6 +6,7 @@ Legend: N images, C channels, H x W pixels, B images in a batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from ropero.data.dataset import Dataset, Images
 from ropero.runtime import mix_seed
+
+_CHUNK_VALUES = 4_000_000  # numbers in a chunk; a network's own activations are several times that
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
     if len(starts) > 1 and n - starts[-1] == 1:
         starts.pop()
     return list(zip(starts, [*starts[1:], n], strict=True))
+
+
+def chunk_size(input_shape: tuple[int, int, int]) -> int:
+    """Images (C, H, W) that go through a network at once without gradients: 1000 small ones, fewer large ones."""
+    return max(1, min(1000, _CHUNK_VALUES // math.prod(input_shape)))
 
 
 def in_chunks(n: int, size: int) -> Iterator[slice]:

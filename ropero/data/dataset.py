@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -144,7 +144,9 @@ class Splits:
         validation: what choices are made by, where the source brings one.
         test: opened once, at the end, by the verb that records it.
         source: where it came from, as `sources.load` was asked for it; enough to load it again.
+            Empty for data made in Python, which cannot be loaded again.
         skipped: files that were passed over, and why, by count ("not an image": 3).
+        image_size: the side in pixels that all images were brought to, None when none was asked for.
     """
 
     train: Dataset
@@ -152,8 +154,13 @@ class Splits:
     test: Dataset | None = None
     source: str = ""
     skipped: dict[str, int] = field(default_factory=dict)
+    image_size: int | None = None
 
     def __post_init__(self) -> None:
+        for name in PARTS:
+            part = getattr(self, name)
+            if part is not None and part.split != name:
+                object.__setattr__(self, name, replace(part, split=name))
         for part in (self.validation, self.test):
             if part is not None and (
                 part.classes != self.train.classes or part.images.shape[1:] != self.train.images.shape[1:]

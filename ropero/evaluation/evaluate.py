@@ -32,6 +32,8 @@ from ropero.models.classifier import Classifier
 from ropero.models.inference import probabilities
 from ropero.texts import t
 
+_LIMIT_BYTES = 2 << 30  # of the stored arrays, unpacked
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -151,6 +153,13 @@ class Evaluation:
             ],
         }
 
+    def _fits(self) -> bool:
+        """Whether shapes, types and label values go together."""
+        n, k = self.labels.size, len(self.classes)
+        shapes = (self.labels.shape, self.probabilities.shape, self.rows.shape) == ((n,), (n, k), (n,))
+        types = (self.labels.dtype.kind, self.probabilities.dtype.kind, self.rows.dtype.kind) == ("i", "f", "i")
+        return shapes and types and n > 0 and bool(((self.labels >= 0) & (self.labels < k)).all())
+
     def to_npz(self) -> bytes:
         """The arrays, as evaluation/<split>.npz holds them."""
         file = io.BytesIO()
@@ -161,13 +170,16 @@ class Evaluation:
     def from_npz(cls, content: bytes, classes: tuple[str, ...], split: str) -> Evaluation:
         """What `to_npz` wrote. Raises RunError when the arrays are not there or do not fit the classes."""
         try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > _LIMIT_BYTES:
+                    raise ValueError(t("too large"))
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 found = cls(file["labels"], file["probabilities"], file["rows"], classes, split)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(
                 t("The stored {split} predictions are damaged: {reason}", split=split, reason=error)
             ) from error
-        if found.probabilities.shape != (len(found.labels), len(classes)) or len(found.rows) != len(found.labels):
+        if not found._fits():
             raise RunError(t("The stored {split} predictions do not fit the classes of the run.", split=split))
         return found
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from ropero.storage import append_json_line, read_json_lines
 
@@ -13,7 +14,8 @@ from ropero.storage import append_json_line, read_json_lines
 class Opening:
     """One look at the test part: when (UTC), by which verb, with which weights, at how many images, with what result.
 
-    accuracy is None when single images were looked at.
+    accuracy is None when single images were looked at. A line of the ledger that cannot be read, because a crash cut
+    it, is still evidence of a look: its verb is "?".
     """
 
     when: str
@@ -32,10 +34,17 @@ class TestLedger:
         self.path = path
 
     def openings(self) -> list[Opening]:
-        return [Opening(**record) for record in read_json_lines(self.path)]
+        return [_opening(record) for record in read_json_lines(self.path)]
 
     def record(self, verb: str, weights_sha256: str, images: int, accuracy: float | None) -> Opening:
         """Write an opening down; it is on disk when this returns."""
         opening = Opening(datetime.now(UTC).isoformat(timespec="seconds"), verb, weights_sha256, images, accuracy)
         append_json_line(self.path, asdict(opening))
         return opening
+
+
+def _opening(record: dict[str, Any] | None) -> Opening:
+    names = {one.name for one in fields(Opening)}
+    if record is None or set(record) != names or not isinstance(record["images"], int):
+        return Opening("?", "?", "", 0, None)
+    return Opening(**record)

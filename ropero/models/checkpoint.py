@@ -20,6 +20,7 @@ from ropero.storage import atomic_path, read_json, sha256_file, write_json
 from ropero.texts import t
 
 CARD_FORMAT = 1
+MAX_SIDE = 10_000  # pixels; a card that says more is damaged, and no network is built for it
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def read_card(folder: Path) -> ModelCard:
     """The card of a model. Raises RunError when it is missing, broken or of a newer ropero."""
     path = folder / "model.json"
     values: dict[str, Any] = read_json(path)
-    if values.get("format", 0) > CARD_FORMAT:
+    written = values.get("format")
+    if isinstance(written, int) and written > CARD_FORMAT:
         raise RunError(
             t(
                 "{path} was written by a newer ropero ({version}); update ropero.",
@@ -73,7 +75,10 @@ def read_card(folder: Path) -> ModelCard:
         for name in ("input_shape", "classes", "mean", "std"):
             values[name] = tuple(values[name])
         card = ModelCard(**values)
-    except (TypeError, KeyError) as error:
+        whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in card.input_shape)
+        if not whole or len(card.input_shape) != 3 or not all(isinstance(name, str) for name in card.classes):
+            raise ValueError(str(card.input_shape))
+    except (TypeError, ValueError, KeyError) as error:
         raise RunError(t("{path} is not a model card: {reason}", path=path, reason=error)) from error
     return card
 

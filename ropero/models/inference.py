@@ -12,27 +12,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ropero.data.batches import channels_first, in_chunks, to_unit
+from ropero.data.batches import channels_first, chunk_size, in_chunks, to_unit
 from ropero.data.dataset import Images
 from ropero.models.classifier import Classifier
 
 Floats = NDArray[np.float32]
-BATCH = 1000
 
 
-def logits(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+def logits(model: Classifier, images: Images) -> Floats:
     """(N, K) float32, in fp32 whatever the training's precision was: a run's figures do not depend on rounding."""
-    return _in_batches(model, model.forward, images, batch)
+    return _in_batches(model, model.forward, images)
 
 
-def features(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+def features(model: Classifier, images: Images) -> Floats:
     """(N, D) float32, the activations before the head."""
-    return _in_batches(model, model.features, images, batch)
+    return _in_batches(model, model.features, images)
 
 
-def probabilities(model: Classifier, images: Images, batch: int = BATCH) -> Floats:
+def probabilities(model: Classifier, images: Images) -> Floats:
     """(N, K) float32 rows that sum to 1."""
-    return softmax(logits(model, images, batch))
+    return softmax(logits(model, images))
 
 
 def softmax(values: Floats) -> Floats:
@@ -43,7 +42,7 @@ def softmax(values: Floats) -> Floats:
     return shares
 
 
-def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Images, batch: int) -> Floats:
+def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Images) -> Floats:
     device = model.mean.device
     was_training = model.training
     model.eval()
@@ -51,7 +50,7 @@ def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Imag
         with torch.inference_mode():
             parts = [
                 ask(to_unit(channels_first(images[part]).to(device))).float().cpu().numpy()
-                for part in in_chunks(len(images), batch)
+                for part in in_chunks(len(images), chunk_size(model.input_shape))
             ]
     finally:
         model.train(was_training)

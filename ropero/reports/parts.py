@@ -254,7 +254,7 @@ def option_rows(config: TrainConfig) -> list[tuple[str, str, str]]:
 
 def _plain(value: object) -> str:
     # Values stand as one would type them, in every language.
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return str(value)
 
 
 def pixelated(pictures: Dataset) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import fields
-from pathlib import Path
 
 import numpy as np
 
@@ -234,11 +233,11 @@ def _generalisation(history: History) -> list[str]:
 def command(run: Run) -> str:
     """What to type to train this run again: the network's recipe, and every option that differs from it."""
     config = run.config
-    source = run.data.source or run.data.name
-    words = ["ropero", "train", "--data", source, "--network", config.network]
-    _, height, width = run.data.input_shape
-    if Path(source).exists() and height == width:
-        words += ["--image-size", str(height)]
+    if not run.data.source:
+        return _in_python(config)
+    words = ["ropero", "train", "--data", run.data.source, "--network", config.network]
+    if run.data.image_size is not None:
+        words += ["--image-size", str(run.data.image_size)]
     usual = preset(config.network)
     for one in fields(config):
         value = getattr(config, one.name)
@@ -248,5 +247,14 @@ def command(run: Run) -> str:
         if isinstance(value, bool):
             words.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            words += [f"--{flag}", f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [f"--{flag}", str(value)]
     return shlex.join(words)
+
+
+def _in_python(config: TrainConfig) -> str:
+    """The call for data that were made in Python and have no name to type."""
+    usual = preset(config.network)
+    changed = {one.name: getattr(config, one.name) for one in fields(config)}
+    changed = {name: value for name, value in changed.items() if value != getattr(usual, name) or name == "seed"}
+    given = "".join(f", {name}={value!r}" for name, value in changed.items() if name != "network")
+    return f"rp.train(data, {config.network!r}{given})"

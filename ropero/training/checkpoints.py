@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,13 @@ class CheckpointStore:
                 message = t("{path} is damaged, going on from the one before: {reason}", path=path.name, reason=error)
                 warnings.warn(message, RuntimeWarning, stacklevel=2)
         return None
+
+    def notes(self) -> dict[str, Any]:
+        """The notes of the newest checkpoint, empty when there is none that can be read."""
+        with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(self.newest, framework="pt") as file:
+            found: dict[str, Any] = json.loads((file.metadata() or {})["notes"])
+            return found
+        return {}
 
     def clear(self) -> None:
         """Remove both, when the training is done."""

@@ -44,6 +44,7 @@ class TrainConfig:
     learning_rate: float = _option(0.012, mark("Highest learning rate of the schedule."), 0, 100, open_low=True)
     weight_decay: float = _option(0.05, mark("Pull of the weights towards zero (decoupled in adamw)."), 0, 10)
     momentum: float = _option(0.9, mark("Momentum of sgd."), 0, 0.9999)
+    beta2: float = _option(0.99, mark("Memory of adam and adamw for the gradients' squares."), 0, 0.99999)
     schedule: Schedule = _option("one-cycle", mark("How the learning rate moves over the training."))
     warmup: float = _option(0.2, mark("Share of the training in which the learning rate rises."), 0, 1)
     label_smoothing: float = _option(0.1, mark("Share of the target given to all classes alike."), 0, 0.99)

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ropero.data import augment
-from ropero.data.batches import DeviceImages, batch_bounds, epoch_order, in_chunks, to_device, to_unit
+from ropero.data.batches import DeviceImages, batch_bounds, chunk_size, epoch_order, in_chunks, to_device, to_unit
 from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged, UsageError
 from ropero.models.classifier import Classifier
+from ropero.models.zoo import build
 from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision
 from ropero.texts import t
 from ropero.training.callbacks import Callback, EarlyStopping
@@ -30,7 +31,6 @@ from ropero.training.state import TrainState, begin
 
 CHECKPOINT_SECONDS = 30.0  # besides the one at the end of each epoch
 ESTIMATE_STEPS = 4
-VALIDATION_BATCH = 1000
 
 
 def fit(
@@ -58,10 +58,8 @@ def fit(
         UsageError: a choice by validation without a validation part.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    check_choice(config, validation)
-    device = resolve_device(config.device)
-    be_deterministic(device)
-    keep_freed_memory()
+    check(config, train, validation)
+    device = set_up(config)
     hooks = [*callbacks, *([EarlyStopping(config.patience)] if config.patience else [])]
     state = begin(config, train, device)
     snapshot = store.load() if store else None
@@ -76,6 +74,7 @@ def fit(
         while state.epoch < config.epochs and not stopped:
             runner.run(state, hooks)
             record = _judge(config, state, held_out, runner.steps)
+            check_finite(config, state, record)
             state.close_epoch(record)
             if store:
                 store.save(*state.snapshot(config.keep == "best"))
@@ -88,12 +87,36 @@ def fit(
     return state.kept.cpu().eval(), state.history
 
 
-def check_choice(config: TrainConfig, validation: Dataset | None) -> None:
-    """Raises UsageError when the config chooses by validation and there is no validation part."""
+def set_up(config: TrainConfig) -> torch.device:
+    """The device, with everything set on it that speed and equal bits need."""
+    device = resolve_device(config.device)
+    be_deterministic(device)
+    keep_freed_memory()
+    return device
+
+
+def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> None:
+    """Raises UsageError when the config cannot train on these data: an unknown network, one that images of this size
+    are too small for, or a choice by validation without a validation part."""
     if validation is None and (config.keep == "best" or config.patience):
         raise UsageError(
             t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
         )
+    network = build(config.network, train.input_shape, len(train.classes)).eval()
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, *train.input_shape))
+    except RuntimeError as error:
+        _, height, width = train.input_shape
+        raise UsageError(
+            t(
+                "The network {network} cannot take images of {height} x {width} pixels; larger ones, as with "
+                "--image-size 28, fit.",
+                network=config.network,
+                height=height,
+                width=width,
+            )
+        ) from error
 
 
 class EpochRunner:
@@ -112,7 +135,7 @@ class EpochRunner:
         return len(self.bounds)
 
     def run(self, state: TrainState, hooks: Sequence[Callback]) -> None:
-        """All steps that the epoch still has; raises TrainingDiverged when the loss is no number at its end."""
+        """All steps that the epoch still has."""
         order = epoch_order(len(self.images), self.config.seed, state.epoch)
         # Sums stay on the device: reading them would make every step wait.
         sums = torch.tensor([state.loss_sum, state.hits], dtype=torch.float32, device=self.device)
@@ -130,15 +153,6 @@ class EpochRunner:
                 self.store.save(*state.snapshot(self.config.keep == "best"))
                 saved = time.perf_counter()
         self._note(state, sums, started)
-        if not math.isfinite(state.loss_sum):
-            raise TrainingDiverged(
-                t(
-                    "The loss became infinite or not a number in epoch {epoch}; a smaller learning rate than {rate} "
-                    "(--learning-rate) helps.",
-                    epoch=state.epoch + 1,
-                    rate=self.config.learning_rate,
-                )
-            )
 
     def _note(self, state: TrainState, sums: Tensor, started: float) -> None:
         state.loss_sum, state.hits = float(sums[0]), int(sums[1])
@@ -198,13 +212,28 @@ def _judge(config: TrainConfig, state: TrainState, held_out: DeviceImages | None
     )
 
 
+def check_finite(config: TrainConfig, state: TrainState, record: EpochRecord) -> None:
+    """Raises TrainingDiverged when the epoch's losses or the weights it left are infinite or not a number."""
+    losses = [record.train_loss, record.validation_loss or 0.0]
+    weights = (p for p in state.kept.state_dict().values() if p.is_floating_point())
+    if not all(map(math.isfinite, losses)) or not all(bool(p.isfinite().all()) for p in weights):
+        raise TrainingDiverged(
+            t(
+                "The loss became infinite or not a number in epoch {epoch}; a smaller learning rate than {rate} "
+                "(--learning-rate) helps.",
+                epoch=record.epoch,
+                rate=config.learning_rate,
+            )
+        )
+
+
 def _validate(model: Classifier, held_out: DeviceImages) -> tuple[float, float]:
     """Mean loss in nats, without label smoothing, and accuracy; in fp32."""
     was_training = model.training
     model.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for part in in_chunks(len(held_out), VALIDATION_BATCH):
+        for part in in_chunks(len(held_out), chunk_size(model.input_shape)):
             logits = model(to_unit(held_out.pixels[part]))  # (B, K)
             loss += float(nn.functional.cross_entropy(logits, held_out.labels[part], reduction="sum"))
             hits += int((logits.argmax(1) == held_out.labels[part]).sum())
@@ -214,7 +243,7 @@ def _validate(model: Classifier, held_out: DeviceImages) -> tuple[float, float]:
 
 def estimate_seconds(config: TrainConfig, train: Dataset) -> float:
     """How long all epochs will take, from a few steps on a copy that is thrown away; validation is not counted."""
-    device = resolve_device(config.device)
+    device = set_up(config)
     few = train.take(list(range(min(len(train), config.batch_size))))
     state = begin(config, few, device)
     runner = EpochRunner(config, to_device(few, device), None)

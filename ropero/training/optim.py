@@ -9,8 +9,6 @@ from torch import nn
 
 from ropero.training.config import TrainConfig
 
-# A training of a thousand steps has no time for a memory of a thousand (the usual 0.999).
-SHORT_BETAS = (0.9, 0.99)
 KERAS_EPSILON = 1e-7  # Keras's Adam and RMSprop; torch's default is 1e-8
 
 
@@ -21,12 +19,12 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    rate, momentum = config.learning_rate, config.momentum
+    rate, momentum, betas = config.learning_rate, config.momentum, (0.9, config.beta2)
     match config.optimizer:
         case "adamw":
-            return torch.optim.AdamW(groups, lr=rate, betas=SHORT_BETAS, fused=_fused(trainable))
+            return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=_fused(trainable))
         case "adam":
-            return torch.optim.Adam(groups, lr=rate, eps=KERAS_EPSILON, fused=_fused(trainable))
+            return torch.optim.Adam(groups, lr=rate, betas=betas, eps=KERAS_EPSILON, fused=_fused(trainable))
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
         case "rmsprop":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ropero.errors import unknown
+from ropero.texts import t
 from ropero.training.config import TrainConfig
 
 
@@ -29,6 +31,7 @@ def _plain(network: str, **changes: Any) -> TrainConfig:
         "optimizer": "adam",
         "learning_rate": 0.001,
         "weight_decay": 0.0,
+        "beta2": 0.999,
         "schedule": "constant",
         "label_smoothing": 0.0,
         "flip": "none",
@@ -43,5 +46,7 @@ PRESETS: dict[str, Callable[[], TrainConfig]] = {"quick": quick, "dense": dense,
 
 
 def preset(network: str) -> TrainConfig:
-    """The network's own recipe; TrainConfig's defaults for a network that has none."""
-    return PRESETS[network]() if network in PRESETS else TrainConfig(network=network)
+    """The network's own recipe. Raises UsageError for a name that is not in the zoo."""
+    if network not in PRESETS:
+        raise unknown(t("network"), network, PRESETS)
+    return PRESETS[network]()

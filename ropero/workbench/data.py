@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ropero.data import sources
@@ -14,7 +15,7 @@ DEFAULT = "fashion-mnist"
 
 def load(source: str = DEFAULT, *, image_size: int | None = None, progress: Progress | None = None) -> Splits:
     """A source by name or by path; see `ropero.data.sources.load`."""
-    return sources.load(source, image_size=image_size, progress=progress)
+    return replace(sources.load(source, image_size=image_size, progress=progress), image_size=image_size)
 
 
 def known_names() -> list[str]:

@@ -71,9 +71,8 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
     splits = splits if splits is not None else reload(run, data)
     if splits.classes != run.data.classes:
         raise RunError(t("{data} has other classes than {run} was made with.", data=splits.name, run=run.name))
-    run.check_data(splits.train)
-    if split == "test" and splits.test is not None:
-        run.check_data(splits.test)
+    for part in splits.parts().values():
+        run.check_data(part)
     parts = cut(run.config, splits).parts()
     if split not in parts:
         raise UsageError(
@@ -89,13 +88,14 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
 def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:
     """The run's data from where it says they are, or from `data`."""
     note = run.data
-    _, height, width = note.input_shape
-    side = height if height == width else None
+    side = note.image_size
     name = note.source.partition("=")[0]
     if data is not None:
         if name in KNOWN:
             return sources.load(name, data=data, image_size=side, progress=progress)
         return sources.load(Path(data), image_size=side, progress=progress)
+    if not note.source:
+        raise DataError(t("The data of {run} were made in Python: give them again, as splits=.", run=run.name))
     try:
         return sources.load(note.source, image_size=side, progress=progress)
     except DataError as error:

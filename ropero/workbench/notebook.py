@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
+from ropero.data import splits as splits_of
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.explore import Exploration
 from ropero.data.explore import explore as explore_splits
-from ropero.errors import MissingExtra
+from ropero.errors import MissingExtra, UsageError
 from ropero.evaluation.evaluate import Evaluation
 from ropero.runs import Run, RunStore
 from ropero.texts import t
@@ -85,6 +86,22 @@ def load(source: str | Path = data_verb.DEFAULT, *, image_size: int | None = Non
     """
     with FileProgress(Console(stderr=True)) as progress:
         return data_verb.load(str(source), image_size=image_size, progress=progress)
+
+
+def split(data: Splits | Dataset, sizes: str, *, seed: int = 0, stratified: bool = True) -> Splits:
+    """Cut a training part by sizes or shares: "50000/10000" or "80/20" (train/validation), "70/15/15" (and test).
+
+    Given Splits, its own test part stays, and only the training part is cut.
+
+    Raises:
+        UsageError: sizes that cannot be read, are more than there is, or a test part where there is one already.
+    """
+    whole = data.train if isinstance(data, Splits) else data
+    made = splits_of.parts(whole, splits_of.parse(sizes), seed=seed, stratified=stratified)
+    test = data.test if isinstance(data, Splits) else None
+    if test is not None and "test" in made:
+        raise UsageError(t("{data} has a test part already; give two sizes, as in 80/20.", data=whole.name))
+    return Splits(made["train"], made.get("validation"), made.get("test", test))
 
 
 def train(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from filelock import Timeout
 
@@ -17,13 +18,13 @@ from ropero.data.dataset import Splits
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
 from ropero.models import checkpoint
-from ropero.runs import TRAINED, TRAINING, DataNote, Run, RunStore
+from ropero.runs import TRAINED, DataNote, Run, RunStore
 from ropero.storage import write_text
 from ropero.texts import t
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
-from ropero.training.loop import check_choice, estimate_seconds, fit
+from ropero.training.loop import check, estimate_seconds, fit
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def train(
 ) -> Training:
     """Train as the config says, in a run folder of the store.
 
-    An equal run (config, data, ropero's version and machine-made choices) that was interrupted is gone on with; one
-    that is trained is returned as it is, since training it again would give the same weights.
+    An equal run (config, data, ropero's own code, torch) that was interrupted is gone on with; one that is trained is
+    returned as it is, since training it again would give the same weights.
 
     Args:
         again: train anew even when an equal run is there.
@@ -69,16 +70,22 @@ def train(
     """
     config = resolved(config)
     note, environment = DataNote.of(splits), runtime.environment(runtime.resolve_device(config.device))
-    found = None if again else _equal_run(store, config, note, environment["commit"])
+    found = None if again else _equal_run(store, config, note, environment)
     if found and found.status == TRAINED:
         return Training(found, "already trained")
     parts = cut(config, splits)
-    check_choice(config, parts.validation)
+    check(config, parts.train, parts.validation)
     run = found or store.create(config, note, environment)
     try:
         with run.lock():
+            # Another process may have finished or deleted the run between our look and our lock.
+            if not (run.folder / "run.json").exists():
+                run, found = store.create(config, note, environment), None
+            elif run.status == TRAINED:
+                return Training(run, "already trained")
             if announce:
-                announce(Plan(run, config, parts, found is not None, estimate_seconds(config, parts.train)))
+                left = 1 - _share_done(run, config, len(parts.train))
+                announce(Plan(run, config, parts, found is not None, left * estimate_seconds(config, parts.train)))
             _fit(run, config, parts, callbacks)
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
@@ -108,35 +115,38 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
     validation = splits.validation
     if config.validation:
         train, validation = split(train, _size(config.validation), seed=config.seed, stratified=config.stratified)
-    return Splits(train, validation, test, splits.source, splits.skipped)
+    return replace(splits, train=train, validation=validation, test=test)
 
 
 def _size(value: float) -> float | int:
     return value if value < 1 else int(value)
 
 
-def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, commit: str | None) -> Run | None:
+def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, here: dict[str, Any]) -> Run | None:
     """The newest run of the same config, data and code that is trained, or interrupted and free to go on with."""
     for run in reversed(store.runs()):
         try:
+            there = run.environment
             same = run.config == config and (run.data.digests, run.data.classes) == (note.digests, note.classes)
-            same = same and run.environment.get("commit") == commit
-            same = same and run.environment.get("ropero") == runtime.environment()["ropero"]
+            same = same and all(there.get(name) == here[name] for name in ("code_sha256", "torch"))
+            if same and (run.status == TRAINED or _is_free(run)):
+                return run
         except RoperoError:
             continue  # a broken or foreign run is no reason not to train
-        # "+" marks a checkout with changes: its trained runs may come from other code.
-        if same and run.status == TRAINED and not (commit or "").endswith("+"):
-            return run
-        if same and run.status == TRAINING and _is_free(run):
-            return run
     return None
+
+
+def _share_done(run: Run, config: TrainConfig, images: int) -> float:
+    """How much of a training its checkpoint holds, 0 to 1."""
+    notes = run.checkpoints.notes()
+    return (notes["epoch"] + notes["seen"] / images) / config.epochs if notes else 0.0
 
 
 def _is_free(run: Run) -> bool:
     try:
         with run.lock():
             return True
-    except Timeout:
+    except (Timeout, OSError):
         return False
 
 
@@ -148,6 +158,7 @@ def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callb
         status=TRAINED,
         train_seconds=history.train_seconds,
         images={name: len(part) for name, part in parts.parts().items()},
+        digests={name: part.digest for name, part in parts.parts().items()},
         weights_sha256=card.weights_sha256,
     )
     run.checkpoints.clear()

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ropero.cli.app import run
 from ropero.texts import LANGUAGES
@@ -46,7 +47,7 @@ def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]
         ("train --epochs three", "should be of type int"),
         ("train --epochs 0", "epochs should be at least 1"),
         ("train --schedule one-cycel", "Did you mean 'one-cycle'"),
-        ("train --network quik", "Did you mean 'quick'"),
+        ("train --network quik --data ./not-there.npz", "Did you mean 'quick'"),
         ("train --seed", "missing its value"),
         ("train --lang fr", "one of en, es, zh"),
         ("data fashion-mnits", "Did you mean 'fashion-mnist'"),
@@ -123,11 +124,33 @@ def test_version_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]
     assert all(word in out for word in ("ropero 0.", "Python", "PyTorch", "NumPy", "cores"))
 
 
-def test_an_interrupt_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("again", "says"), [([], "repeat the command."), (["--again"], "without --again")])
+def test_an_interrupt_says_how_to_go_on(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, source: Path, again: list[str], says: str
+) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ropero.workbench.data.load", interrupted)
-    code, _, err = ask(capsys, "train")
+    monkeypatch.setattr("ropero.workbench.train.train", interrupted)
+    code, _, err = ask(capsys, "train", "--data", source, *again)
     assert code == 130
-    assert "Repeat the same command" in err
+    assert says in err
+
+
+def test_what_the_system_refuses_is_said(capsys: pytest.CaptureFixture[str], source: Path) -> None:
+    code, _, err = ask(capsys, "train", "--data", source, *FAST, "--runs", source)
+    assert code == 2
+    assert "Cannot use" in err
+    assert "Traceback" not in err
+
+
+def test_names_from_strangers_are_no_markup(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        for name in ("[bold]coat", "[red] shirt"):
+            folder = tmp_path / "shop" / part / name
+            folder.mkdir(parents=True)
+            Image.new("L", (28, 28), len(name)).save(folder / "a.png")
+    code, out, err = ask(capsys, "explore", tmp_path / "shop", "--out", tmp_path / "look")
+    assert code == 0, err
+    assert "[bold]coat" in out
+    assert "[red] shirt" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_arrays_come_back_as_they_were(evaluation: Evaluation) -> None:
 def test_damaged_arrays_are_refused(evaluation: Evaluation, kept: int) -> None:
     with pytest.raises(RunError, match="damaged"):
         Evaluation.from_npz(evaluation.to_npz()[:kept], CLASSES, "test")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"labels": np.array(1)}, {"labels": np.full(300, 7)}, {"labels": np.zeros(300)}, {"rows": np.arange(5)}],
+    ids=["no list", "label out of range", "floats", "other length"],
+)
+def test_arrays_of_the_wrong_kind_are_refused(evaluation: Evaluation, changes: dict[str, np.ndarray]) -> None:
+    with pytest.raises(RunError, match="do not fit"):
+        Evaluation.from_npz(replace(evaluation, **changes).to_npz(), CLASSES, "test")
 
 
 def test_arrays_of_another_run_are_refused(evaluation: Evaluation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,15 @@ def test_weights_that_are_not_the_cards_are_refused(tmp_path: Path) -> None:
     content[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(RunError, match="SHA-256"):
+        checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize("shape", ['["x", 1, 1]', "[1, 28]", "[1, 99999999, 28]", "3"])
+def test_a_card_of_nonsense_is_refused(tmp_path: Path, shape: str) -> None:
+    checkpoint.save(build("softmax", (1, 28, 28), 3), "softmax", ("a", "b", "c"), tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**card, "input_shape": json.loads(shape)}))
+    with pytest.raises(RunError, match="not a model card"):
         checkpoint.load(tmp_path)
 
 

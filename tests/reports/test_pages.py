@@ -8,7 +8,9 @@ import hashlib
 import html
 import importlib
 import re
+import shlex
 import sys
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ from conftest import CLASSES, synthetic
 
 import ropero.reports
 from ropero import runtime
+from ropero.cli.app import build as build_app
+from ropero.cli.options import given
 from ropero.data.dataset import Dataset
 from ropero.errors import MissingExtra
 from ropero.evaluation.evaluate import Evaluation
@@ -27,9 +31,10 @@ from ropero.models.summary import Summary, summarise
 from ropero.models.zoo import build
 from ropero.reports import figures, pages, words
 from ropero.runs import DataNote, Run, RunStore
-from ropero.storage import append_json_line
+from ropero.storage import append_json_line, write_json
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
+from ropero.training.presets import preset
 
 VOID = {"meta", "img", "br", "link", "input", "col", "hr"}
 EVIL = ("<script>alert(1)</script>", 'say "hi" & go', "{{ 7 * 7 }}")
@@ -281,11 +286,26 @@ def test_gallery() -> None:
     assert all(said in reader.text for said in ("Data <1>", "Classes & counts", "hello", "Parts", "train", "7"))
 
 
-def test_command_is_safe_to_paste(tmp_path: Path) -> None:
+def test_the_command_of_the_report_trains_the_same_config(tmp_path: Path) -> None:
     run = make(tmp_path)[0]
+    strange = replace(run.data, source="my $(touch evil) data/x's", image_size=32)
+    config = run.config.replace(learning_rate=0.0123456789, validation=1234567, stratified=False)
+    write_json(run.folder / "data.json", asdict(strange))
+    write_json(run.folder / "config.json", config.to_json())
+    typed = shlex.split(words.command(run))
+    assert typed[:4] == ["ropero", "train", "--data", strange.source]
+    _, bound, _ = build_app().parse_args(typed[1:])
+    asked = bound.arguments
+    assert (asked["data"], asked["image_size"]) == (strange.source, 32)
+    assert preset("softmax").replace(**given(asked["flags"])) == config
+
+
+def test_data_made_in_python_are_trained_in_python(tmp_path: Path) -> None:
+    run = make(tmp_path)[0]
+    write_json(run.folder / "data.json", asdict(replace(run.data, source="")))
     command = words.command(run)
-    assert command.startswith("ropero train --data synthetic --network softmax")
-    assert "--batch-size 500" in command
+    assert command.startswith("rp.train(data, 'softmax', ")
+    assert "seed=5" in command
 
 
 def test_without_the_extra_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,21 @@ def test_a_loss_that_explodes_is_said() -> None:
         )
 
 
+def test_weights_that_explode_in_the_last_step_are_said_too() -> None:
+    config = SMALL.replace(network="softmax", schedule="constant", epochs=1, batch_size=120)
+
+    class Explode(Callback):
+        def on_step_end(self, step: int) -> None:
+            next(iter(held[0].parameters())).data.fill_(float("inf"))
+
+    held: list[Classifier] = []
+    with pytest.MonkeyPatch.context() as patch:
+        began = loop.begin
+        patch.setattr(loop, "begin", lambda *words: held.append((state := began(*words)).model) or state)
+        with pytest.raises(TrainingDiverged):
+            fit(config, synthetic(), callbacks=[Explode()])
+
+
 def test_the_training_accuracy_counts_every_image_once() -> None:
     seen: list[EpochRecord] = []
 

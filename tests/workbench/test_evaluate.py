@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ropero.data.dataset import Splits
+from ropero.data.dataset import Dataset, Splits
 from ropero.errors import DataError, RunError, UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
@@ -57,12 +57,30 @@ def test_moved_data_are_asked_for_and_taken_from_where_they_are(run: Run, source
     assert evaluate(run, data=str(moved)).fresh
 
 
-def test_other_data_are_refused(run: Run, splits: Splits) -> None:
+def test_other_data_are_refused(run: Run, source: Path) -> None:
+    splits = data_verb.load(str(source))
     assert splits.test is not None
     other = Splits(splits.train, None, splits.test.take(range(30)), "x")
-    with pytest.raises(RunError, match=r"other classes|not the one"):
+    with pytest.raises(RunError, match="not the one"):
         evaluate(run, splits=other)
     assert run.ledger.openings() == []
+
+
+def test_the_test_part_cannot_pass_as_validation(run: Run, source: Path) -> None:
+    splits = data_verb.load(str(source))
+    assert splits.test is not None
+    posing = Splits(splits.train, splits.test.take(range(30)), splits.test, "x")
+    with pytest.raises(RunError, match="not the one"):
+        evaluate(run, split="validation", splits=posing)
+
+
+def test_data_made_in_python_are_asked_for_again(tmp_path: Path, splits: Splits) -> None:
+    assert splits.test is not None
+    made = Splits(Dataset(splits.train.images, splits.train.labels, splits.classes), None, splits.test.take(range(60)))
+    run = train(made, CONFIG, RunStore(tmp_path / "runs")).run
+    with pytest.raises(DataError, match="made in Python"):
+        evaluate(run)
+    assert evaluate(run, splits=made).fresh
 
 
 def test_an_unknown_part_is_refused(run: Run) -> None:

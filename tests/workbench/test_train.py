@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import synthetic
 
 from ropero.data.dataset import Splits
 from ropero.errors import UsageError
@@ -24,9 +26,7 @@ CONFIG = TrainConfig(network="softmax", epochs=3, batch_size=32, learning_rate=0
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
-    # As from an installed package: a checkout with changes never counts as the same code.
-    monkeypatch.setattr("ropero.runtime.commit", lambda: None)
+def store(tmp_path: Path) -> RunStore:
     return RunStore(tmp_path / "runs")
 
 
@@ -38,7 +38,7 @@ class Kill(Callback):
 
 def test_a_trained_run_is_whole_and_leaves_no_checkpoint(store: RunStore, splits: Splits) -> None:
     run = train(splits, CONFIG, store).run
-    names = {path.name for path in run.folder.iterdir()} - {".lock"}
+    names = {path.name for path in run.folder.iterdir()}
     assert names == {
         "run.json",
         "config.json",
@@ -79,8 +79,8 @@ def test_the_same_again_trains_nothing_and_again_does(store: RunStore, splits: S
 
 
 def test_changed_code_is_not_the_same(store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ropero.runtime.commit", lambda: "abc+")
     train(splits, CONFIG, store)
+    monkeypatch.setattr("ropero.runtime.code_digest", lambda: "other code")
     assert train(splits, CONFIG, store).how == "new"
 
 
@@ -104,6 +104,49 @@ def test_a_run_that_another_process_trains_is_left_alone(store: RunStore, splits
         done = train(splits, CONFIG, store)
     assert done.how == "new"
     assert len(store.runs()) == 2
+
+
+def test_a_run_that_is_finished_meanwhile_is_not_trained_again(
+    store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, CONFIG, store, callbacks=[Kill()])
+    looked = verb._equal_run
+
+    def look_then_lose(*words: Any) -> Any:
+        found = looked(*words)
+        monkeypatch.setattr(verb, "_equal_run", looked)
+        train(splits, CONFIG, store)  # another process goes on with it and finishes first
+        return found
+
+    monkeypatch.setattr(verb, "_equal_run", look_then_lose)
+    assert train(splits, CONFIG, store).how == "already trained"
+    assert len(store.runs()) == 1
+
+
+def test_a_resumed_run_is_announced_with_the_time_that_is_left(
+    store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "estimate_seconds", lambda *_: 300.0)
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, CONFIG, store, callbacks=[Kill()])  # in the second of three epochs
+    plans: list[Plan] = []
+    train(splits, CONFIG, store, announce=plans.append)
+    assert plans[0].estimate_seconds == pytest.approx(200)
+
+
+@pytest.mark.parametrize("changes", [{"network": "quik"}, {"patience": 2}])
+def test_what_cannot_be_trained_leaves_no_folder(store: RunStore, splits: Splits, changes: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        train(splits, CONFIG.replace(**changes), store)
+    assert store.runs() == []
+
+
+def test_images_that_are_too_small_are_refused_with_a_cure(store: RunStore) -> None:
+    small = Splits(synthetic(30, size=4), None, None, "small")
+    with pytest.raises(UsageError, match="--image-size 28"):
+        train(small, CONFIG.replace(network="quick"), store)
+    assert store.runs() == []
 
 
 def test_held_out_images_come_from_train_and_never_from_test(splits: Splits) -> None:
@@ -132,12 +175,6 @@ def test_a_test_part_is_held_out_of_data_that_bring_none(splits: Splits, store: 
     assert set(done.evaluation.rows) == set(parts.test.rows)
     with pytest.raises(UsageError, match="its own test part"):
         cut(config, splits)
-
-
-def test_choosing_without_validation_is_refused_before_a_folder_is_made(store: RunStore, splits: Splits) -> None:
-    with pytest.raises(UsageError, match="hold images out"):
-        train(splits, CONFIG.replace(patience=2), store)
-    assert store.runs() == []
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
