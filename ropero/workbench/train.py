@@ -27,6 +27,10 @@ from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
 
 
+# The test part that is held out does not depend on a run's seed: no run may learn from another's test images.
+TEST_SEED = 0
+
+
 @dataclass(frozen=True)
 class Training:
     """What `train` did: the run, and whether it was new, gone on with, or there already."""
@@ -110,7 +114,7 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
             raise UsageError(
                 t("{data} brings its own test part of {n} images; leave --test away.", data=splits.name, n=len(test))
             )
-        train, held = split(train, _size(config.test), seed=config.seed, stratified=config.stratified)
+        train, held = split(train, _size(config.test), seed=TEST_SEED, stratified=config.stratified)
         test = held.take(range(len(held)), "test")
     validation = splits.validation
     if config.validation:

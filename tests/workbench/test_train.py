@@ -173,6 +173,10 @@ def test_a_test_part_is_held_out_of_data_that_bring_none(splits: Splits, store: 
     done = evaluate(run, splits=bare)
     assert len(done.evaluation) == 30
     assert set(done.evaluation.rows) == set(parts.test.rows)
+    other_seed = cut(config.replace(seed=5), bare)
+    assert other_seed.test is not None
+    assert set(other_seed.test.rows) == set(parts.test.rows)
+    assert set(other_seed.train.rows) != set(parts.train.rows)
     with pytest.raises(UsageError, match="its own test part"):
         cut(config, splits)
 
