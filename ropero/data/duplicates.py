@@ -248,7 +248,7 @@ def _candidates(projected: Floats, bound: float, progress: Progress | None) -> I
                 pairs = np.stack([i + start, j + other], axis=1)
                 yield pairs[pairs[:, 0] < pairs[:, 1]]
         if progress:
-            progress(t("Looking for near duplicates"), min(start + _ROWS, count), count)
+            progress(t("Looking for near duplicates"), min(start + _ROWS, count), count, "images")
 
 
 def _check(compared: _Compared, pairs: Labels, near_cosine: float, listed: int, found: _FoundByParts) -> None:

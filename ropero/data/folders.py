@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ropero.data import pictures
-from ropero.data.raw import CLASS_FILES, LIMIT_CLASSES, Progress, Raw, RawPart
+from ropero.data.raw import CLASS_FILES, LIMIT_CLASSES, PART_WORDS, Progress, Raw, RawPart
 from ropero.errors import DataError
 from ropero.texts import mark, t
 
@@ -21,18 +21,6 @@ from ropero.texts import mark, t
 HIDDEN = mark("hidden file")
 NOT_PICTURE = mark("not a picture")
 OUTSIDE = mark("outside the class folders")
-
-# A folder is a part only when its whole name says so: "test shirts" is a class.
-_PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -107,23 +95,25 @@ def _is_picture(path: Path) -> bool:
 def _see_through(root: Path) -> Path:
     while True:
         inner = _visible(root)
-        alone = len(inner) == 1 and inner[0].name.lower() not in _PARTS
+        alone = len(inner) == 1 and inner[0].name.lower() not in PART_WORDS
         if not alone or any(map(_is_picture, root.iterdir())) or not _visible(inner[0]):
             return root
         root = inner[0]
 
 
 def _split(root: Path) -> dict[str, dict[str, Path]]:
-    """For each part, its class folders by name."""
+    """For each part, its class folders by name. A folder is a part only when its whole name says so: "test shirts" is a
+    class.
+    """
     inner = _visible(root)
-    named = [folder for folder in inner if folder.name.lower() in _PARTS]
+    named = [folder for folder in inner if folder.name.lower() in PART_WORDS]
     if not inner or (not named and any(_holds_parts(folder) for folder in inner)):
         raise unknown_layout(root)
     if not named:
         return {"train": {folder.name: folder for folder in inner}}
     parts: dict[str, dict[str, Path]] = {}
     for folder in named:
-        part = _PARTS[folder.name.lower()]
+        part = PART_WORDS[folder.name.lower()]
         if part in parts:
             raise DataError(t("{path} has more than one folder for the {part} part.", path=root, part=part))
         parts[part] = {one.name: one for one in _visible(folder)}
@@ -143,7 +133,7 @@ def holds_pictures(root: Path, depth: int = 3) -> bool:
 
 
 def _holds_parts(folder: Path) -> bool:
-    return any(inner.name.lower() in _PARTS for inner in _visible(folder))
+    return any(inner.name.lower() in PART_WORDS for inner in _visible(folder))
 
 
 def unknown_layout(root: Path, where: Path | None = None) -> DataError:

@@ -198,5 +198,5 @@ def gather(
             images = colour
         images[at] = pixels if pixels.ndim == images.ndim - 1 else pixels[..., None]
         if progress:
-            progress(what, at + 1, len(sources))
+            progress(what, at + 1, len(sources), "images")
     return images

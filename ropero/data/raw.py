@@ -9,18 +9,26 @@ from __future__ import annotations
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Literal, Protocol, cast
 
 from ropero.data.dataset import Images, Labels
 from ropero.errors import DataError
 from ropero.storage import CHUNK_BYTES, human_bytes
 from ropero.texts import t
 
-Progress = Callable[[str, int, int | None], None]  # (what, done in bytes or files, total or None)
+Unit = Literal["bytes", "images"]
+
+
+class Progress(Protocol):
+    """Is told how far a long work has come."""
+
+    def __call__(self, what: str, done: int, total: int | None, unit: Unit = "bytes", /) -> None:
+        """Note that `done` of `total` of `what` is there; total is None while it is not known."""
+
 
 # The most that one array may take in memory. EMNIST ByClass, the largest known source, takes 0.55 GB.
 LIMIT_BYTES = 4 << 30
@@ -30,7 +38,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 # A text beside the data with one class name a line.
 CLASS_FILES = ("classes.txt", "labels.txt")
 
-_PART_WORDS = {
+# What a part may be called in the name of a file or a folder.
+PART_WORDS = {
     "train": "train",
     "training": "train",
     "val": "validation",
@@ -46,7 +55,7 @@ _PART_WORDS = {
 def part_of(name: str) -> str:
     """The part that a file or folder name tells of, '' when it tells of none: fashion-mnist_train.csv is "train"."""
     words = re.split(r"[^a-z0-9]+", name.lower())
-    return next((_PART_WORDS[word] for word in words if word in _PART_WORDS), "")
+    return next((PART_WORDS[word] for word in words if word in PART_WORDS), "")
 
 
 def parts_by_name(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
@@ -99,7 +108,7 @@ class Raw:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
-def too_large(path: Path, size: int) -> DataError:
+def too_large(path: Path | str, size: int) -> DataError:
     """The error for data that would not fit the memory bound."""
     return DataError(
         t(

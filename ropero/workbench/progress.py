@@ -5,12 +5,14 @@ Where there is no terminal (a log file, CI) a line an epoch is printed instead. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
@@ -22,6 +24,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ropero.data.raw import Unit
 from ropero.texts import t
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
@@ -65,13 +68,13 @@ class TrainingProgress(Callback):
         if not (self._console.is_terminal or self._console.is_jupyter):
             return
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.percentage:>3.0f} %", markup=False),
             _Rate(self._images / steps_per_epoch),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             console=self._console,
         )
         self._progress.start()
@@ -112,6 +115,17 @@ def _figures(record: EpochRecord) -> str:
     )
 
 
+class _ByUnit(ProgressColumn):
+    """A column for what is counted in bytes, another for what is counted in images."""
+
+    def __init__(self, columns: Mapping[Unit, ProgressColumn]) -> None:
+        super().__init__()
+        self._columns = columns
+
+    def render(self, task: Task) -> RenderableType:
+        return self._columns[task.fields["unit"]].render(task)
+
+
 class FileProgress:
     """A bar for downloads and long readings, as `sources.load` and `explore` report them."""
 
@@ -120,23 +134,24 @@ class FileProgress:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
 
-    def __call__(self, what: str, done: int, total: int | None) -> None:
-        """Note that `done` of `total` (bytes or files) of `what` is there."""
+    def __call__(self, what: str, done: int, total: int | None, unit: Unit = "bytes", /) -> None:
+        """Note that `done` of `total` of `what` is there."""
         if not (self._console.is_terminal or self._console.is_jupyter):
             return
         if self._progress is None:
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                # Names of files are no markup: "[red].csv" is shown as it is.
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                DownloadColumn(),
-                TransferSpeedColumn(),
+                _ByUnit({"bytes": DownloadColumn(), "images": MofNCompleteColumn()}),
+                _ByUnit({"bytes": TransferSpeedColumn(), "images": _Rate(1)}),
                 TimeRemainingColumn(),
                 console=self._console,
                 transient=True,
             )
             self._progress.start()
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)
+            self._tasks[what] = self._progress.add_task(what, total=total, unit=unit)
         self._progress.update(self._tasks[what], completed=done, total=total)
 
     def __enter__(self) -> FileProgress:

@@ -122,9 +122,10 @@ def test_counting_is_given_up_on_one_picture_over_and_over(monkeypatch: pytest.M
 
 
 def test_progress_ends_at_the_total() -> None:
-    seen: list[tuple[str, int, int | None]] = []
+    seen: list[tuple[str, int, int | None, str]] = []
     find_duplicates(_parts(), progress=lambda *told: seen.append(told))
     assert seen[-1][1] == seen[-1][2]
+    assert seen[-1][3] == "images"
 
 
 def test_all_images_equal_or_of_one_colour() -> None:

@@ -9,6 +9,7 @@ import pytest
 from writers import write_folder, write_picture
 
 from ropero.data import folders
+from ropero.data.raw import PART_WORDS, part_of
 from ropero.errors import DataError
 
 
@@ -27,6 +28,14 @@ def test_parts_in_any_case(tmp_path: Path, names: tuple[str, str, str]) -> None:
     sizes = {f"{part}/{name}": n for part, n in zip(names, (3, 2, 1), strict=True) for name in ("a", "b")}
     raw = folders.read_images(write_folder(tmp_path, sizes))
     assert {part: len(one.images) for part, one in raw.parts.items()} == {"train": 6, "test": 4, "validation": 2}
+
+
+def test_any_word_for_a_part_names_a_folder_and_a_file(tmp_path: Path) -> None:
+    for word, part in PART_WORDS.items():
+        other = {} if part == "train" else {"train/a": 1, "train/b": 1}
+        root = write_folder(tmp_path / f"of-{word}", {f"{word}/a": 1, f"{word}/b": 1, **other})
+        assert part in folders.scan(root).files
+        assert part_of(f"garments-{word}.csv") == part
 
 
 def test_pixels_go_to_their_labels(tmp_path: Path) -> None:
