@@ -1,12 +1,13 @@
-"""NumPy's .npz with arrays by name, as Keras publishes MNIST and its family.
+"""NumPy's .npy arrays, and .npz: a zip of them by name, as Keras publishes MNIST and its family.
 
-A zip of .npy arrays, read here without numpy's own loader: that one allocates what a header promises, and could be
-asked to unpickle. Knows nothing of class names.
+Read here without numpy's own loader: that one allocates what a header promises, and could be asked to unpickle. Knows
+nothing of class names.
 Legend: N images, H x W pixels, C channels.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import struct
@@ -85,8 +86,8 @@ def _read_part(path: Path, archive: zipfile.ZipFile, members: dict[str, str], pa
     for name in pair:
         if name not in members:
             raise DataError(t("{path} lacks the array {name!r}.", path=path, name=name))
-    images = _pixels(path, pair[0], _read_array(path, archive, members[pair[0]]))
-    labels = _labels(path, pair[1], _read_array(path, archive, members[pair[1]]))
+    images = _pixels(path, pair[0], _read_member(path, archive, members[pair[0]]))
+    labels = _labels(path, pair[1], _read_member(path, archive, members[pair[1]]))
     if len(images) != len(labels):
         raise DataError(
             t(
@@ -101,28 +102,57 @@ def _read_part(path: Path, archive: zipfile.ZipFile, members: dict[str, str], pa
     return RawPart(images, labels, path)
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
+def _read_member(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
     with archive.open(member) as file:
-        dtype, fortran, shape = _read_header(path, member, file)
-        expected = math.prod(shape) * dtype.itemsize
-        if expected > LIMIT_BYTES:
-            raise too_large(path, expected)
-        content = read_at_most(file, expected + 1)
-    if len(content) != expected:
+        return _read_array(f"{path}: {member}", file)
+
+
+def read_npy(name: str, content: bytes) -> NDArray[Any]:
+    """The array of numbers in a .npy file's bytes; takes no more memory than these bytes, whatever the header promises.
+
+    `name` is for messages.
+
+    Raises:
+        DataError: not an array of plain numbers, or sizes that do not match the content.
+    """
+    return _read_array(name, io.BytesIO(content))
+
+
+def _read_array(name: str, file: IO[bytes]) -> NDArray[Any]:
+    dtype, fortran, shape = _read_header(name, file)
+    expected = math.prod(shape) * dtype.itemsize
+    if expected > LIMIT_BYTES:
+        raise too_large(name, expected)
+    content = read_at_most(file, expected + 1)
+    if len(content) > expected:
         raise DataError(
             t(
-                "{path}: {name} should hold {expected} bytes, as its header says, but holds {got}.",
-                path=path,
-                name=member,
+                "{name} should hold {expected} bytes, as its header says, but holds more of them.",
+                name=name,
                 expected=expected,
-                got=len(content) if len(content) < expected else t("more"),
             )
         )
-    array = np.frombuffer(content, dtype)
-    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+    if len(content) < expected:
+        raise DataError(
+            t(
+                "{name} should hold {expected} bytes, as its header says, but holds {got}.",
+                name=name,
+                expected=expected,
+                got=len(content),
+            )
+        )
+    try:
+        array = np.frombuffer(content, dtype)
+        return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+    except ValueError as error:  # no values at all, in dimensions too large for numpy
+        raise _not_numbers(name) from error
 
 
-def _read_header(path: Path, member: str, file: IO[bytes]) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
+def _not_numbers(name: str) -> DataError:
+    return DataError(t("{name} is not an array of numbers that ropero can read.", name=name))
+
+
+def _read_header(name: str, file: IO[bytes]) -> tuple[np.dtype[Any], bool, tuple[int, ...]]:
     start = file.read(8)
     wide = start[6:7] in (b"\2", b"\3")
     length = file.read(4 if wide else 2)
@@ -131,13 +161,11 @@ def _read_header(path: Path, member: str, file: IO[bytes]) -> tuple[np.dtype[Any
     if start[:6] == b"\x93NUMPY" and size <= _HEADER_BYTES:
         match = _HEADER.fullmatch(file.read(size))
     if match is None:
-        raise DataError(t("{path}: {name} is not an array of numbers that ropero can read.", path=path, name=member))
+        raise _not_numbers(name)
     try:
         dtype = np.dtype(match["type"].decode())
     except TypeError as error:
-        raise DataError(
-            t("{path}: {name} is not an array of numbers that ropero can read.", path=path, name=member)
-        ) from error
+        raise _not_numbers(name) from error
     return dtype, match["fortran"] == b"True", tuple(int(size) for size in re.findall(rb"\d+", match["shape"]))
 
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ropero.data.raw import LIMIT_BYTES, Raw, RawPart, opened, read_at_most, too_large
+from ropero.data.raw import LIMIT_BYTES, PART_WORDS, Raw, RawPart, opened, read_at_most, too_large
 from ropero.errors import DataError
-from ropero.texts import t
+from ropero.texts import mark, t
 
 _UNSIGNED_BYTES = 8
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte.gz ...
 _NAME = re.compile(r"(?P<prefix>|[\w-]+-)(?P<part>train|t10k|test)-(?P<what>images|labels)[-.]idx[13][-.]ubyte(\.gz)?")
-_PARTS = {"train": "train", "t10k": "test", "test": "test"}
+_WHATS = (mark("images"), mark("labels"))
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -41,7 +41,17 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
         if expected > LIMIT_BYTES:
             raise too_large(path, expected)
         content = read_at_most(file, expected + 1)
-    if len(content) != expected:
+    if len(content) > expected:
+        raise DataError(
+            t(
+                "{path}: more follows than the {shape} = {expected} bytes that the header promises. "
+                "The file is damaged; download or copy it again.",
+                path=path,
+                shape=" x ".join(map(str, shape)),
+                expected=expected,
+            )
+        )
+    if len(content) < expected:
         raise DataError(
             t(
                 "{path}: the header promises {shape} = {expected} bytes, but {got} follow. "
@@ -49,7 +59,7 @@ def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
                 path=path,
                 shape=" x ".join(map(str, shape)),
                 expected=expected,
-                got=len(content) if len(content) < expected else t("more"),
+                got=len(content),
             )
         )
     return np.frombuffer(content, np.uint8).reshape(shape)
@@ -92,7 +102,7 @@ def idx_files(folder: Path) -> dict[str, dict[tuple[str, str], Path]]:
     for path in sorted(_files(folder), key=lambda one: (one.suffix == ".gz", len(one.parts))):
         match = _NAME.fullmatch(path.name.lower())
         if match:
-            found.setdefault(match["prefix"] or "", {}).setdefault((_PARTS[match["part"]], match["what"]), path)
+            found.setdefault(match["prefix"] or "", {}).setdefault((PART_WORDS[match["part"]], match["what"]), path)
     return found
 
 
@@ -117,16 +127,7 @@ def read_folder(folder: Path, prefix: str | None = None) -> Raw:
         found = {one: files for one, files in found.items() if one in (prefix, "")}
         found = {prefix: found[prefix]} if prefix in found else found
     if len(found) != 1:
-        known = ", ".join(sorted(name.rstrip("-") or "train-*" for name in idx_files(folder)))
-        raise DataError(
-            t("{path} does not hold {name}, but {known}.", path=folder, name=prefix.rstrip("-"), known=known)
-            if prefix
-            else t(
-                "{path} holds more than one source: {known}. Say which by its name, with this folder as its data.",
-                path=folder,
-                known=known,
-            )
-        )
+        raise _not_one(folder, prefix)
     found_prefix, files = next(iter(found.items()))
     parts: dict[str, RawPart] = {}
     for part in ("train", "test"):
@@ -135,15 +136,33 @@ def read_folder(folder: Path, prefix: str | None = None) -> Raw:
     return Raw(parts, known_as=found_prefix.rstrip("-"), stored_raw=True)
 
 
+def _not_one(folder: Path, prefix: str | None) -> DataError:
+    """The error for a folder of several sources, or of others than the wanted one."""
+    names = sorted(name.rstrip("-") for name in idx_files(folder))
+    known = ", ".join(name or "train-*" for name in names)
+    if prefix:
+        return DataError(
+            t("{path} does not hold {name}, but {known}.", path=folder, name=prefix.rstrip("-"), known=known)
+        )
+    return DataError(
+        t(
+            "{path} holds more than one source: {known}. Say which, as in {example}.",
+            path=folder,
+            known=known,
+            example=f"{next(filter(None, names), 'mnist')}={folder}",
+        )
+    )
+
+
 def _read_part(folder: Path, files: dict[tuple[str, str], Path], part: str) -> RawPart:
-    for what in ("images", "labels"):
+    for what in _WHATS:
         if (part, what) not in files:
             raise DataError(
                 t(
                     "{path} lacks the {what} of the {part} part: expected a file like {name}.",
                     path=folder,
-                    what=what,
-                    part=part,
+                    what=t(what),
+                    part=t(part),
                     name=f"{'train' if part == 'train' else 't10k'}-{what}-idx{3 if what == 'images' else 1}-ubyte.gz",
                 )
             )

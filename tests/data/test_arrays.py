@@ -105,10 +105,59 @@ def test_a_bomb_is_unpacked_no_further_than_its_header_says(tmp_path: Path) -> N
     header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1, 28, 28), }\n"
     path = _zip(tmp_path / "a.npz", x_train=_npy(header, bytes(64 << 20)), y_train=b"")
     tracemalloc.start()
-    with pytest.raises(DataError, match="but holds more"):
+    with pytest.raises(DataError, match=r"a\.npz: x_train\.npy should hold 784 bytes, .* but holds more of them"):
         arrays.read_npz(path)
     assert tracemalloc.get_traced_memory()[1] < 8e6
     tracemalloc.stop()
+
+
+def _saved(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("array", [IMAGES, IMAGES[0], IMAGES / 255, np.asfortranarray(IMAGES), IMAGES[:0], LABELS[0]])
+def test_an_array_alone_is_what_numpy_reads(array: np.ndarray) -> None:
+    found = arrays.read_npy("a.npy", _saved(array))
+    assert found.dtype == array.dtype
+    np.testing.assert_array_equal(found, array)
+
+
+def test_a_lone_array_takes_no_more_than_its_bytes() -> None:
+    import tracemalloc
+
+    tracemalloc.start()
+    for count, words in ((10**13, "a.npy says it holds .* more than the 4.3 GB"), (5_000_000, "a.npy .* but holds 9")):
+        header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (%d, 28, 28), }\n" % count
+        with pytest.raises(DataError, match=words):
+            arrays.read_npy("a.npy", _npy(header, b"123456789"))
+    with pytest.raises(DataError, match=r"a\.npy should hold 784 bytes, .* holds more of them"):
+        arrays.read_npy("a.npy", _saved(IMAGES[0]) + b"1")
+    assert tracemalloc.get_traced_memory()[1] < 8e6
+    tracemalloc.stop()
+
+
+def test_dimensions_that_numpy_refuses_are_a_data_error() -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (0, %d, %d), }\n" % (10**17, 10**17)
+    with pytest.raises(DataError, match=r"a\.npy is not an array of numbers"):
+        arrays.read_npy("a.npy", _npy(header))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    changes=st.dictionaries(st.integers(0, 200), st.integers(0, 255), max_size=6),
+    cut=st.integers(0, 250) | st.just(9999),
+)
+def test_any_damage_of_a_lone_array_gives_an_array_or_a_data_error(changes: dict[int, int], cut: int) -> None:
+    content = bytearray(_saved(IMAGES[:1, :9, :9]))
+    for at, value in changes.items():
+        content[at] = value
+    try:
+        array = arrays.read_npy("a.npy", bytes(content[:cut]))
+    except DataError:
+        return
+    assert array.nbytes <= len(content)
 
 
 def _good() -> bytes:

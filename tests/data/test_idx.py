@@ -14,6 +14,7 @@ from writers import idx_bytes, pictures_and_labels, write_idx
 
 from ropero.data import idx
 from ropero.errors import DataError
+from ropero.texts import language
 
 
 @pytest.mark.parametrize(
@@ -40,8 +41,9 @@ def test_files_in_folders_of_their_own_name_are_found(tmp_path: Path) -> None:
 def test_the_prefix_chooses_among_several_sources(tmp_path: Path) -> None:
     write_idx(tmp_path, prefix="emnist-letters-", test="test")
     write_idx(tmp_path, prefix="emnist-digits-", test="test")
-    with pytest.raises(DataError, match="more than one source: emnist-digits, emnist-letters"):
+    with pytest.raises(DataError, match="more than one source: emnist-digits, emnist-letters") as caught:
         idx.read_folder(tmp_path)
+    assert str(caught.value).endswith(f"Say which, as in emnist-digits={tmp_path}.")
     assert idx.read_folder(tmp_path, "emnist-digits-").known_as == "emnist-digits"
     with pytest.raises(DataError, match="does not hold emnist-byclass, but emnist-digits, emnist-letters"):
         idx.read_folder(tmp_path, "emnist-byclass-")
@@ -54,6 +56,13 @@ def test_a_train_part_alone_is_enough_but_not_a_test_part(tmp_path: Path) -> Non
     assert list(idx.read_folder(tmp_path).parts) == ["train"]
     (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match=r"lacks the labels of the train part.*train-labels-idx1-ubyte\.gz"):
+        idx.read_folder(tmp_path)
+
+
+def test_what_is_lacking_is_said_in_the_users_language(tmp_path: Path) -> None:
+    write_idx(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte.gz").unlink()
+    with language("es"), pytest.raises(DataError, match=r"imágenes.*train-images-idx3-ubyte\.gz"):
         idx.read_folder(tmp_path)
 
 
@@ -73,7 +82,7 @@ def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
     assert "got 3c 68 74 6d" in _refused(path, b"<html>")
     assert "inside its header" in _refused(path, good[:9])
     assert "promises 5 x 28 x 28 = 3920 bytes, but 3919 follow" in _refused(path, good[:-1])
-    assert "but more follow" in _refused(path, good + b"x")
+    assert "more follows than the 5 x 28 x 28 = 3920 bytes" in _refused(path, good + b"x")
     assert "ends too early" in _refused(path, gzip.compress(good)[:-9])
     damaged = bytearray(gzip.compress(good))
     damaged[-6] ^= 255  # in the checksum
@@ -98,7 +107,7 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(tmp_path: Path) -> 
 
     bomb = gzip.compress(struct.pack(">HBB3I", 0, 8, 3, 1, 28, 28) + bytes(64 << 20), 1)
     tracemalloc.start()
-    assert "but more follow" in _refused(tmp_path / "bomb.gz", bomb)
+    assert "more follows than" in _refused(tmp_path / "bomb.gz", bomb)
     assert tracemalloc.get_traced_memory()[1] < 8e6
     tracemalloc.stop()
 
