@@ -17,12 +17,13 @@ from ropero.data import pictures
 from ropero.data.dataset import Labels
 from ropero.data.raw import LIMIT_BYTES, Progress, Raw, RawPart, parts_by_name, too_large
 from ropero.errors import DataError, MissingExtra
+from ropero.storage import human_bytes
 from ropero.texts import t
 
 SUFFIXES = (".parquet",)
 _IMAGE_NAMES = ("image", "img", "picture", "photo")
 _LABEL_NAMES = ("label", "labels", "class", "target", "fine_label")
-_BATCH_ROWS = 1024
+_BATCH_ROWS = 256  # unpacked by pyarrow at once
 
 
 @dataclass
@@ -32,6 +33,7 @@ class _Rows:
     sources: list[pictures.Source]
     labels: list[int | str]
     path: Path
+    image_bytes: int = 0
 
 
 def read_parquet(path: Path, *, image_size: int | None = None, progress: Progress | None = None) -> Raw:
@@ -49,7 +51,8 @@ def read_parquet(path: Path, *, image_size: int | None = None, progress: Progres
     for part, chosen in parts_by_name(path, files).items():
         rows[part] = _Rows([], [], chosen[0])
         for file in chosen:
-            names = _read_file(file, rows[part]) or names
+            room = LIMIT_BYTES - sum(one.image_bytes for one in rows.values())
+            names = _read_file(file, rows[part], room) or names
     sources = [source for one in rows.values() for source in one.sources]
     names, labels = _number(rows, names)
     images = pictures.gather(sources, image_size=image_size, what=path.name, progress=progress)
@@ -74,8 +77,8 @@ def _number(rows: dict[str, _Rows], names: tuple[str, ...] | None) -> tuple[tupl
     return names, labels
 
 
-def _read_file(path: Path, rows: _Rows) -> tuple[str, ...] | None:
-    """Adds the rows of one file; gives the class names that its metadata holds."""
+def _read_file(path: Path, rows: _Rows, room: int) -> tuple[str, ...] | None:
+    """Adds the rows of one file, `room` bytes of pictures at the most; gives the class names in its metadata."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -89,8 +92,11 @@ def _read_file(path: Path, rows: _Rows) -> tuple[str, ...] | None:
             schema = file.schema_arrow
             image, label = _columns(path, schema)
             names = _class_names(schema.metadata, label)
-            for image_row, label_row in _pairs(file, image, label):
-                _add(path, rows, image_row, label_row)
+            room += rows.image_bytes
+            for row, (image_row, label_row) in enumerate(_pairs(file, image, label)):
+                _add(path, rows, row, image_row, label_row)
+                if rows.image_bytes > room:
+                    raise _unpacks_too_large(path)
     except DataError:
         raise
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
@@ -100,9 +106,21 @@ def _read_file(path: Path, rows: _Rows) -> tuple[str, ...] | None:
     return names
 
 
+def _unpacks_too_large(path: Path) -> DataError:
+    return DataError(
+        t(
+            "{path} unpacks to more than the {limit} that ropero reads at once. Check the file, or use a smaller one.",
+            path=path,
+            limit=human_bytes(LIMIT_BYTES),
+        )
+    )
+
+
 def _pairs(file: Any, image: str, label: str) -> Iterator[tuple[Any, Any]]:
+    """(image, label) of every row, one by one: a dictionary lets a small file hold a large picture in many rows."""
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[image, label]):
-        yield from zip(batch.column(image).to_pylist(), batch.column(label).to_pylist(), strict=True)
+        for image_row, label_row in zip(batch.column(image), batch.column(label), strict=True):
+            yield image_row.as_py(), label_row.as_py()
 
 
 def _columns(path: Path, schema: Any) -> tuple[str, str]:
@@ -132,21 +150,12 @@ def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, 
     return tuple(names)
 
 
-def _add(path: Path, rows: _Rows, image: Any, label: Any) -> None:
-    row = len(rows.sources)
+def _add(path: Path, rows: _Rows, row: int, image: Any, label: Any) -> None:
     content = image.get("bytes") if isinstance(image, dict) else image
     if not isinstance(content, bytes):
         raise DataError(t("{path}, row {row}: expected the bytes of a picture, got none.", path=path, row=row))
-    if isinstance(label, bool) or not isinstance(label, int | str) or (isinstance(label, int) and label < 0):
-        raise DataError(
-            t(
-                "{path}, row {row}: expected a label as a whole number or a name, got {got!r}.",
-                path=path,
-                row=row,
-                got=label,
-            )
-        )
-    if isinstance(label, int) and label >= 2**31:
+    is_label = isinstance(label, str) or (isinstance(label, int) and not isinstance(label, bool) and 0 <= label < 2**31)
+    if not is_label:
         raise DataError(
             t(
                 "{path}, row {row}: expected a label as a whole number or a name, got {got!r}.",
@@ -157,3 +166,4 @@ def _add(path: Path, rows: _Rows, image: Any, label: Any) -> None:
         )
     rows.sources.append((t("{path}, row {row}", path=path, row=row), content))
     rows.labels.append(label)
+    rows.image_bytes += len(content)

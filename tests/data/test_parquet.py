@@ -85,6 +85,47 @@ def test_bad_rows_are_named(tmp_path: Path, images: list[object], labels: list[o
     assert "bad.parquet" in str(caught.value)
 
 
+def test_a_bad_row_is_numbered_within_its_own_file(tmp_path: Path) -> None:
+    _write(tmp_path / "train-0.parquet", _structs(IMAGES[:5]), LABELS[:5])
+    _write(tmp_path / "train-1.parquet", _structs(IMAGES[5:8]), [0, -1, 2])
+    with pytest.raises(DataError, match=r"train-1\.parquet, row 1: expected a label"):
+        parquet.read_parquet(tmp_path)
+    _write(tmp_path / "train-1.parquet", [_png(IMAGES[5]), b"no picture"], [0, 1])
+    _write(tmp_path / "train-0.parquet", [_png(one) for one in IMAGES[:5]], LABELS[:5])
+    with pytest.raises(DataError, match=r"train-1\.parquet, row 1 is not a picture"):
+        parquet.read_parquet(tmp_path)
+
+
+@pytest.mark.parametrize("kept_as_dictionary", [False, True])
+def test_one_large_picture_in_many_rows_is_unpacked_no_further_than_the_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_as_dictionary: bool
+) -> None:
+    import tracemalloc
+
+    monkeypatch.setattr(parquet, "LIMIT_BYTES", 4 << 20)
+    large = _png(IMAGES[0]) + bytes(200_000)
+    column = pa.array([large] * 1000, pa.binary())
+    path = _write(tmp_path / "a.parquet", column.dictionary_encode() if kept_as_dictionary else column, [0] * 1000)
+    assert path.stat().st_size < 300_000
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"a\.parquet unpacks to more than the 4\.2 MB"):
+        parquet.read_parquet(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
+
+
+def test_the_bound_is_for_all_files_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(len(_png(image)) for image in IMAGES)
+    for part in ("train-0", "train-1", "test"):
+        _write(tmp_path / f"{part}.parquet", _structs(), LABELS)
+    monkeypatch.setattr(parquet, "LIMIT_BYTES", 3 * size)
+    monkeypatch.setattr(parquet.pictures, "gather", lambda sources, **_: np.zeros((len(sources), 2, 2), np.uint8))
+    assert len(parquet.read_parquet(tmp_path).parts["train"].images) == 24
+    monkeypatch.setattr(parquet, "LIMIT_BYTES", 3 * size - 1)
+    with pytest.raises(DataError, match="more than the"):
+        parquet.read_parquet(tmp_path)
+
+
 def test_other_columns_are_named(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a"], "label": [0]}), tmp_path / "a.parquet")
     with pytest.raises(DataError, match="a column 'image' and a column 'label', got text, label"):
