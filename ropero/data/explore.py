@@ -33,6 +33,7 @@ class PartFacts:
         mean, deviation: of all pixels, scaled to 0 to 1; the deviation is the population's.
         black_share: the share of pixels that are pure black: 0 in every channel.
         counts: images of each class, in the order of the classes.
+        histogram: how often each pixel value occurs, 256 counts over all channels.
         digest: SHA-256 that tells this part from any other.
     """
 
@@ -47,6 +48,7 @@ class PartFacts:
     deviation: float
     black_share: float
     counts: tuple[int, ...]
+    histogram: tuple[int, ...]
     digest: str
 
 
@@ -140,6 +142,7 @@ def part_facts(part: Dataset) -> PartFacts:
         deviation / 255,
         _black_share(part),
         tuple(part.counts.tolist()),
+        tuple(histogram.tolist()),
         part.digest,
     )
 

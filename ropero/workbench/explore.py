@@ -58,16 +58,23 @@ def _counts(pairs: Pairs) -> list[str]:
     return [total, f"{pairs.same_label:,}", f"{pairs.different_label:,}"]
 
 
-def save(found: Exploration, splits: Splits, folder: Path) -> list[Path]:
-    """Write every picture as PNG, all numbers as explore.json, and explore.html, which is the last path returned.
+def save_numbers(found: Exploration, folder: Path) -> Path:
+    """Write all numbers as explore.json; needs nothing that draws."""
+    path = folder / "explore.json"
+    write_json(path, found.to_json())
+    return path
 
-    Raises MissingExtra without Matplotlib or Jinja.
+
+def save(found: Exploration, splits: Splits, folder: Path) -> list[Path]:
+    """Write all numbers as explore.json, every picture as PNG, and explore.html, which is the last path returned.
+
+    Raises MissingExtra without Matplotlib or Jinja; the numbers are written then, too.
     """
+    numbers = save_numbers(found, folder)
     from ropero.reports import output, pages
 
     drawn = _figures(found, splits)
     paths = [output.save(figure, folder / f"{name}.png") for name, _, figure in drawn]
-    write_json(folder / "explore.json", found.to_json())
     page = folder / "explore.html"
     write_text(
         page,
@@ -75,7 +82,7 @@ def save(found: Exploration, splits: Splits, folder: Path) -> list[Path]:
             t("The data: {name}", name=found.name), [(caption, figure) for _, caption, figure in drawn], tables(found)
         ),
     )
-    return [*paths, folder / "explore.json", page]
+    return [*paths, numbers, page]
 
 
 def _figures(found: Exploration, splits: Splits) -> list[tuple[str, str, Figure]]:
@@ -88,7 +95,7 @@ def _figures(found: Exploration, splits: Splits) -> list[tuple[str, str, Figure]
     several = [row for rows in found.first_images for row in rows]
     means = np.round(found.mean_garments * 255).astype(np.uint8)
     counts = {t(name): np.array(part.counts) for name, part in found.parts.items()}
-    shares = {t(name): _histogram(part) for name, part in splits.parts().items()}
+    shares = {t(name): np.array(part.histogram, np.float64) for name, part in found.parts.items()}
     drawn = [
         ("classes", t("Images per class in each part"), figures.class_counts(counts, found.classes)),
         (
@@ -121,10 +128,6 @@ def _figures(found: Exploration, splits: Splits) -> list[tuple[str, str, Figure]
 
 def _titles(part: Dataset, rows: Sequence[int]) -> list[str]:
     return [t(part.classes[part.labels[row]]) for row in rows]
-
-
-def _histogram(part: Dataset) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.bincount(part.images.reshape(-1), minlength=256).astype(np.float64)
 
 
 def _near_caption(pairs: Pairs) -> str:

@@ -35,6 +35,7 @@ def test_the_facts_are_plain_numpys(shape: tuple[int, ...], monkeypatch: pytest.
     black = (images.reshape(*shape[:3], -1) == 0).all(axis=-1).mean()
     assert facts.black_share == pytest.approx(black, rel=1e-12)
     assert facts.counts == tuple(np.bincount(labels, minlength=4))
+    assert facts.histogram == tuple(np.bincount(images.reshape(-1), minlength=256))
     means = mean_garments(part)
     for label in range(3):
         assert np.allclose(means[label], images[labels == label].mean(axis=0) / 255, atol=1e-6)
@@ -53,6 +54,7 @@ def test_an_exploration_holds_every_part_and_is_json(splits: Splits) -> None:
         found.pairs("exact", "validation")
     content = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert content["parts"]["train"]["counts"] == [40, 40, 40]
+    assert sum(content["parts"]["test"]["histogram"]) == 60 * 28 * 28
     assert content["classes"] == list(splits.classes)
     assert len(content["duplicates"]) == 6
 
