@@ -48,7 +48,7 @@ def name_it(raw: Raw, place: Path, wanted: Known | None = None) -> Named:
     Raises:
         DataError: labels out of range, or a classes.txt that does not fit.
     """
-    name = place.name.split(".")[0] or "data"
+    name = place.name.lstrip(".").split(".")[0] or "data"
     own = _class_file(place)
     if raw.classes is not None and not _only_numbers(raw):
         return _with_own_names(raw, name, own)

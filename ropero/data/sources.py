@@ -38,7 +38,7 @@ def load(
         source: known name or path. "fashion-mnist" is looked for on this machine, then fetched.
         data: where the named source lies, in any of the formats.
         image_size: side in pixels to bring all images to, 4 to 1024.
-        progress: called with (what, done, total or None), in bytes or pictures.
+        progress: called with (what, done, total or None), and "images" after these where they are not bytes.
 
     Raises:
         UsageError: an unknown name, or both a path and `data`.
@@ -49,7 +49,7 @@ def load(
     if image_size is not None:
         pictures.check_side(image_size)
     known, given = _resolve(source, data)
-    place = given or finder.find(KNOWN[str(source)], progress)
+    place = _with_a_name(given or finder.find(KNOWN[str(source)], progress))
     raw = _read(place, known, image_size, progress)
     named = name_it(raw, place, known)
     parts = {
@@ -99,6 +99,11 @@ def _existing(path: str | Path) -> Path:
     if not place.exists():
         raise DataNotFound(t("There is no file or folder {path}.", path=place))
     return place
+
+
+def _with_a_name(place: Path) -> Path:
+    """The place by a name that tells of it: "." and ".." are names of any folder."""
+    return place if place.name.strip(".") else place.resolve()
 
 
 def _read(place: Path, known: Known | None, image_size: int | None, progress: Progress | None) -> Raw:

@@ -204,6 +204,26 @@ def test_image_size_brings_any_source_to_one_size(tmp_path: Path) -> None:
         sources.load("mnist", data=tmp_path, image_size=2)
 
 
+def test_the_current_folder_has_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(tmp_path / "garments", {"coat": 2, "shirt": 2})
+    monkeypatch.chdir(folder)
+    seen: list[str] = []
+    here = sources.load(".", progress=lambda what, *_: seen.append(what))
+    assert (here.name, here.source, set(seen)) == ("garments", str(folder), {"garments"})
+    monkeypatch.chdir(folder / "coat")
+    assert (sources.load("..").name, sources.load("..").source) == ("garments", str(folder))
+
+
+def test_the_current_folder_is_recognised_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _csv(tmp_path / "kmnist" / "train.csv")
+    monkeypatch.chdir(tmp_path / "kmnist")
+    assert sources.load(".").classes == KNOWN["kmnist"].classes
+
+
+def test_a_hidden_folder_has_a_name(tmp_path: Path) -> None:
+    assert sources.load(write_folder(tmp_path / ".garments", {"coat": 2, "shirt": 2})).name == "garments"
+
+
 def test_skipped_files_are_told(tmp_path: Path) -> None:
     write_folder(tmp_path, {"a": 1, "b": 1})
     (tmp_path / "a" / "notes.txt").write_text("x")
