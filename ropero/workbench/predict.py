@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ropero.data import pictures
+from ropero.data.arrays import read_npy
 from ropero.data.dataset import Dataset, Images, Splits
+from ropero.data.raw import read_at_most
 from ropero.errors import DataError, UsageError
 from ropero.models.inference import probabilities
 from ropero.runs import Run
@@ -67,12 +68,16 @@ def predict_files(
     light is inverted.
 
     Raises:
-        DataError: a file that is missing or cannot be decoded.
+        DataError: a file that is missing, too large, or cannot be decoded.
     """
+    if not names:
+        return []
     shown: list[tuple[str, Images, bool]] = []
     shape = run.data.input_shape
     for name in names:
         content = stdin if name == STDIN else _read(Path(name))
+        if len(content) > LIMIT_BYTES:
+            raise DataError(t("{path} is larger than {limit} MB.", path=name, limit=LIMIT_BYTES >> 20))
         images = (
             _arrays(name, content) if content[:6] == b"\x93NUMPY" else [np.asarray(pictures.decode((name, content)))]
         )
@@ -95,15 +100,18 @@ def predict_test(
     splits: Splits | None = None,
     device: str = "auto",
 ) -> list[Prediction]:
-    """Predict test images by their number in the file; their true class is known. The ledger notes the look."""
+    """Predict test images by their number in the file; their true class is known. The ledger notes the look first."""
+    if not numbers:
+        return []
     part = part_of(run, "test", data=data, splits=splits)
     for number in numbers:
         if not 0 <= number < len(part):
             raise UsageError(
                 t("There is no test image {number}; they go from 0 to {last}.", number=number, last=len(part) - 1)
             )
-    found = probabilities(run.model(device), part.images[numbers])
-    run.ledger.record("predict", run.card.weights_sha256, len(numbers), None)
+    model = run.model(device)
+    _record_look(run, len(numbers))
+    found = probabilities(model, part.images[numbers])
     return [
         Prediction(f"test {number}", part.images[number], p, part.classes, true=int(part.labels[number]))
         for number, p in zip(numbers, found, strict=True)
@@ -111,7 +119,10 @@ def predict_test(
 
 
 def predict_dataset(run: Run, images: Dataset, *, device: str = "auto") -> list[Prediction]:
-    """Predict every image of a Dataset that has the run's image shape; true classes are known."""
+    """Predict every image of a Dataset that has the run's image shape; true classes are known.
+
+    Where it is a test part, or called so, the ledger notes the look first.
+    """
     if images.input_shape != run.data.input_shape:
         raise UsageError(
             t(
@@ -121,11 +132,24 @@ def predict_dataset(run: Run, images: Dataset, *, device: str = "auto") -> list[
                 got=images.input_shape,
             )
         )
-    found = probabilities(run.model(device), images.images)
+    model = run.model(device)
+    if images.split == "test" or images.digest in _test_digests(run):
+        _record_look(run, len(images))
+    found = probabilities(model, images.images)
     return [
         Prediction(f"{images.split} {row}", image, p, run.data.classes, true=int(label))
         for row, image, p, label in zip(images.rows, images.images, found, images.labels, strict=True)
     ]
+
+
+def _test_digests(run: Run) -> set[str]:
+    """The digests of what is the run's test part: what the data brought, or what the run held out."""
+    return {digests["test"] for digests in (run.data.digests, run.notes.get("digests") or {}) if "test" in digests}
+
+
+def _record_look(run: Run, count: int) -> None:
+    """Note a look at test images. Called before they are predicted: no answer is seen that is not written down."""
+    run.ledger.record("predict", run.card.weights_sha256, count, None)
 
 
 def plot(predictions: list[Prediction], path: Path) -> list[Path]:
@@ -170,20 +194,17 @@ def _edge_is_light(image: Images) -> bool:
 
 
 def _read(path: Path) -> bytes:
+    """A file, but no more than a byte beyond the limit, whatever it says of its size."""
     try:
-        if path.stat().st_size > LIMIT_BYTES:
-            raise DataError(t("{path} is larger than {limit} MB.", path=path, limit=LIMIT_BYTES >> 20))
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return bytes(read_at_most(file, LIMIT_BYTES + 1))
     except OSError as error:
         raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
 
 
 def _arrays(name: str, content: bytes) -> list[Images]:
     """The images of a .npy file: (H, W), (H, W, 3), (N, H, W) or (N, H, W, 3); uint8 0..255 or floats 0..1."""
-    try:
-        array = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
-        raise DataError(t("{name} is not a NumPy file: {reason}", name=name, reason=error)) from error
+    array = read_npy(name, content)
     if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
         array = np.round(array * 255).astype(np.uint8)
     single = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (1, 3))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from ropero.data.dataset import Splits
+from ropero.data.dataset import Dataset, Splits
 from ropero.errors import DataError, UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
 from ropero.workbench import data as data_verb
-from ropero.workbench.predict import plot, predict_files, predict_test, prepare
+from ropero.workbench import predict as verb
+from ropero.workbench.predict import plot, predict_dataset, predict_files, predict_test, prepare
 from ropero.workbench.train import train
 
 
@@ -91,8 +93,47 @@ def test_what_is_no_picture_is_named(run: Run, tmp_path: Path, content: bytes, s
 
 def test_a_pickled_array_is_refused(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "evil.npy", np.array([print], dtype=object), allow_pickle=True)
-    with pytest.raises(DataError, match="not a NumPy file"):
+    with pytest.raises(DataError, match=r"evil\.npy is not an array of numbers"):
         predict_files(run, [str(tmp_path / "evil.npy")])
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (b"{'descr': '|u1', 'fortran_order': False, 'shape': (10000000000000, 28, 28), }", "more than the 4.3 GB"),
+        (b"{'descr': '|u1', 'fortran_order': False, 'shape': (5000000, 28, 28), }", "should hold 3920000000 bytes"),
+        (b"{'descr': '|u1', 'fortran_order': False, 'shape': (((((", "not an array of numbers"),
+    ],
+    ids=["too much for any machine", "more than there is", "junk"],
+)
+def test_an_array_whose_header_lies_takes_no_memory(run: Run, tmp_path: Path, header: bytes, says: str) -> None:
+    import tracemalloc
+
+    path = tmp_path / "lie.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=says) as caught:
+        predict_files(run, [str(path)])
+    assert tracemalloc.get_traced_memory()[1] < 8e6
+    tracemalloc.stop()
+    assert "lie.npy" in str(caught.value)
+
+
+def test_what_is_too_large_is_told_so(run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = picture.read_bytes()
+    monkeypatch.setattr(verb, "LIMIT_BYTES", len(content))
+    assert len(predict_files(run, [str(picture), "-"], stdin=content)) == 2
+    monkeypatch.setattr(verb, "LIMIT_BYTES", len(content) - 1)
+    with pytest.raises(DataError, match=r"garment\.png is larger than"):
+        predict_files(run, [str(picture)])
+    with pytest.raises(DataError, match=r"^- is larger than"):
+        predict_files(run, ["-"], stdin=content)
+
+
+def test_no_files_and_no_numbers_give_nothing(run: Run) -> None:
+    assert predict_files(run, []) == []
+    assert predict_test(run, []) == []
+    assert run.ledger.openings() == []
 
 
 def test_a_number_out_of_range_is_refused_and_a_look_is_recorded(run: Run) -> None:
@@ -101,6 +142,56 @@ def test_a_number_out_of_range_is_refused_and_a_look_is_recorded(run: Run) -> No
     assert run.ledger.openings() == []
     predict_test(run, [3, 4])
     assert [(o.verb, o.images) for o in run.ledger.openings()] == [("predict", 2)]
+
+
+def _looks(run: Run) -> list[tuple[str, int]]:
+    return [(opening.verb, opening.images) for opening in run.ledger.openings()]
+
+
+def test_a_dataset_that_is_a_test_part_is_recorded(run: Run, source: Path) -> None:
+    splits = data_verb.load(str(source))
+    assert splits.test is not None
+    predict_dataset(run, splits.train)
+    assert _looks(run) == []
+    predict_dataset(run, splits.test)
+    predict_dataset(run, splits.test.take(range(7)))
+    assert _looks(run) == [("predict", 60), ("predict", 7)]
+
+
+def test_the_test_part_by_another_name_is_recorded(run: Run, source: Path) -> None:
+    splits = data_verb.load(str(source))
+    assert splits.test is not None
+    renamed = Dataset(splits.test.images, splits.test.labels, splits.classes, "mine", "all")
+    found = predict_dataset(run, renamed)
+    assert _looks(run) == [("predict", 60)]
+    assert [one.true for one in found[:3]] == [0, 1, 2]
+
+
+def test_a_test_part_that_the_run_held_out_is_recorded(run: Run, source: Path) -> None:
+    held = data_verb.load(str(source)).train.take(range(12), "train")
+    predict_dataset(run, held)
+    assert _looks(run) == []
+    notes = json.loads((run.folder / "run.json").read_text("utf-8"))
+    (run.folder / "run.json").write_text(json.dumps({**notes, "digests": {"test": held.digest}}), "utf-8")
+    predict_dataset(run, held)
+    assert _looks(run) == [("predict", 12)]
+
+
+def test_a_look_is_written_down_before_anything_is_predicted(
+    run: Run, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    test = data_verb.load(str(source)).test
+    assert test is not None
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verb, "probabilities", killed)
+    with pytest.raises(KeyboardInterrupt):
+        predict_test(run, [1, 2])
+    with pytest.raises(KeyboardInterrupt):
+        predict_dataset(run, test)
+    assert _looks(run) == [("predict", 2), ("predict", 60)]
 
 
 def test_prepare_fits_other_shapes() -> None:
