@@ -26,7 +26,6 @@ from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
 
-
 # The test part that is held out does not depend on a run's seed: no run may learn from another's test images.
 TEST_SEED = 0
 
