@@ -35,12 +35,11 @@ def explore(
     try:
         paths = verb.save(found, splits, out)
     except MissingExtra as error:
-        paths = []  # the numbers need no pictures
+        paths = [verb.save_numbers(found, out)]  # the numbers need no pictures
         screen.say(str(error))
     if common.json:
         return screen.show_json({**found.to_json(), "files": [str(path) for path in paths]})
     for title, columns, rows in verb.tables(found):
         screen.show_table(title, columns, rows)
-    if paths:
-        screen.show(t("Page: {path}", path=paths[-1]))
+    screen.show(t("Written: {path}", path=paths[-1]))
     return None

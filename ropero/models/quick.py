@@ -16,16 +16,16 @@ STAGES = (64, 128)
 
 def quick(input_shape: tuple[int, int, int], classes: int) -> Classifier:
     """Small residual network: 2 x 2 pixels become channels, two stages halve the picture, the maximum decides."""
-    layers: list[nn.Module] = [_Fold(), _conv(4 * input_shape[0], STEM), _conv(STEM, STEM)]
+    layers: list[nn.Module] = [Fold(), _conv(4 * input_shape[0], STEM), _conv(STEM, STEM)]
     width = STEM
     for wider in STAGES:
-        layers += [_conv(width, wider, pool=True), _Residual(wider)]
+        layers += [_conv(width, wider, pool=True), Residual(wider)]
         width = wider
     trunk = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten())  # (N, D)
     return Classifier(trunk, nn.Linear(width, classes), input_shape, standardise=True)
 
 
-class _Fold(nn.Module):
+class Fold(nn.Module):
     """(N, C, H, W) -> (N, 4C, H/2, W/2): every 2 x 2 pixels become four channels, odd sides are padded with zeros.
 
     Nothing is lost, and the convolution behind it costs a twentieth of one with stride 2 on a single channel.
@@ -36,7 +36,7 @@ class _Fold(nn.Module):
         return nn.functional.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """x + two convolutions of x."""
 
     def __init__(self, width: int) -> None:

@@ -139,6 +139,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["t"] = t
+    made.globals["between"] = lambda: "" if current() == "zh" else " "  # Chinese sets no space between sentences
     made.filters["shorten"] = shorten
     made.tests["chinese"] = is_chinese
     return made

@@ -236,7 +236,8 @@ def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
 
 
 def _moment(iso: str) -> str:
-    return iso.replace("T", " ").replace("+00:00", " UTC")
+    """2026-11-21 03:01:58 UTC: no fractions of a second."""
+    return iso[:19].replace("T", " ") + " UTC" if iso.endswith("+00:00") else iso
 
 
 def layer_rows(summary: Summary) -> list[tuple[str, str, str, str]]:
