@@ -36,7 +36,7 @@ def image_grid(
     figure, cells = _grid(len(titles), columns, images, theme)
     for axes, image, title in zip(cells, images, titles, strict=True):
         _show(axes, image)
-        axes.set_title(label(title, 18), fontsize=SMALL, pad=3)
+        axes.set_title(label(title, 24), fontsize=SMALL, pad=3)
     return finish(figure, theme)
 
 

@@ -132,7 +132,7 @@ def _titles(part: Dataset, rows: Sequence[int]) -> list[str]:
 
 def _near_caption(pairs: Pairs) -> str:
     return t(
-        "Nearly the same image in {one} and in {other}: {n} pairs, those with different labels first",
+        "Nearly the same image in {one} (above) and in {other} (below): {n} pairs, those with different labels first",
         one=t(pairs.parts[0]),
         other=t(pairs.parts[1]),
         n=f"{pairs.total:,}",
@@ -150,5 +150,5 @@ def _near_figure(pairs: Pairs, splits: Splits) -> Figure:
         for row in pairs.rows[:SHOWN_PAIRS, side]:
             at = place[int(row)]
             images.append(part.images[at])
-            titles.append(f"{t(name)} {row}: {t(part.classes[part.labels[at]])}")
+            titles.append(f"{row}: {t(part.classes[part.labels[at]])}")
     return pictures.image_grid(images, titles, columns=min(SHOWN_PAIRS, len(pairs.rows)))
