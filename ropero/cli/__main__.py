@@ -1,3 +1,0 @@
-from ropero.cli import main
-
-main()
