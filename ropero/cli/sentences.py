@@ -25,7 +25,6 @@ _PLACEHOLDERS = (mark("COMMAND"), mark("[OPTIONS]"), mark("[ARGS]"))
 _OWN = {
     "Display this message and exit.": mark("Show this help."),
     "Display application version.": mark("Show the versions that a bug report needs."),
-    "Install shell completion for this application.": mark("Install completion of commands and options in your shell."),
 }
 
 

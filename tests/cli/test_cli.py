@@ -118,6 +118,17 @@ def test_results_speak_the_language_and_json_stays_english(
     assert "macro_average" in json.loads(out)
 
 
+def test_completion_is_installed_for_a_shell(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, out, _ = ask(capsys, "--install-completion", "--shell", "bash")
+    assert code == 0
+    written = Path(out.split(" in ", 1)[1].split(". Open")[0])
+    assert tmp_path in written.parents
+    assert "evaluate" in written.read_text()
+
+
 def test_version_says_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = ask(capsys, "--version")
     assert code == 0
