@@ -48,7 +48,8 @@ T = TypeVar("T")
 
 RUN_FORMAT = 1
 LAST = "last"
-TRAINING, TRAINED, BROKEN = mark("training"), mark("trained"), mark("broken")  # what becomes of a run
+TRAINING, TRAINED = mark("training"), mark("trained")  # what run.json says
+INTERRUPTED, BROKEN = mark("interrupted"), mark("broken")  # what is shown of a run that no one trains, or can read
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import platformdirs
 
 from ropero.errors import RunError
 from ropero.texts import t
+from ropero.texts.numbers import decimal
 
 CHUNK_BYTES = 1 << 20
 
@@ -129,6 +130,6 @@ def human_bytes(count: int) -> str:
     size = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+            return f"{decimal(size, 0 if unit == 'B' else 1)} {unit}"
         size /= 1000
-    return f"{size:.1f} TB"
+    return f"{decimal(size, 1)} TB"

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from ropero.texts.numbers import Numbers
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ropero"
 READMES = {"en": "README.md", "es": "README.es.md", "zh": "README.zh.md"}
@@ -60,18 +62,18 @@ def results(language: str) -> str:
     """The table of the default network's benchmark."""
     path = ROOT / "benchmarks" / "results" / "quick.json"
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    words, machine = WORDS[language], found["environment"]
+    words, machine, n = WORDS[language], found["environment"], Numbers(language)
     low, high = found["interval_95_of_one_run"]
     row = words["row"].format(
         name=found["network"],
-        parameters=f"{found['parameters']:,}",
-        mean=f"{found['mean_test_accuracy']:.2%}",
-        sd=f"{found['sd_test_accuracy']:.2%}",
+        parameters=n.whole(found["parameters"]),
+        mean=n.percent(found["mean_test_accuracy"], 2),
+        sd=n.percent(found["sd_test_accuracy"], 2),
         n=found["n"],
         seconds=round(found["median_train_seconds"]),
         machine=words["cores"].format(cores=machine["cores"], cpu=machine["cpu"]),
     )
-    note = words["note"].format(low=f"{low:.2%}", high=f"{high:.2%}", commit=machine["commit"])
+    note = words["note"].format(low=n.percent(low, 2), high=n.percent(high, 2), commit=machine["commit"])
     return "\n".join([words["head"], "|---|---|---|---|---|", row, "", note])
 
 

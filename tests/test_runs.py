@@ -169,4 +169,5 @@ def test_the_ledger_only_grows(store: RunStore, splits: Splits) -> None:
     assert ledger.openings() == []
     ledger.record("evaluate", "abc", 60, 0.5)
     ledger.record("predict", "abc", 1, None)
+    assert ledger.judgements() == 1
     assert [(o.verb, o.images, o.accuracy) for o in ledger.openings()] == [("evaluate", 60, 0.5), ("predict", 1, None)]

@@ -22,3 +22,6 @@ def test_from_data_to_report(source: Path, tmp_path: Path) -> None:
     assert (len(cut.train), len(cut.validation)) == (96, 24)
     assert data.test is not None
     assert [one.predicted for one in run.predict(data.test.take(range(3)))] == [0, 1, 2]
+    assert [one.predicted for one in run.predict(data.test.images[:3])] == [0, 1, 2]
+    assert run.predict(test=4)[0].true == 1
+    assert repr(run.evaluate()).startswith("Evaluation(test: accuracy 1.0000 on 60 images")

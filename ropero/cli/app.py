@@ -14,6 +14,7 @@ from ropero.errors import RoperoError
 from ropero.texts import mark, t
 
 OK, MISTAKE, INTERRUPTED = 0, 2, 130
+STDIN = "stdin:"  # what a lone "-" becomes: the parser takes it for an option
 
 
 def build() -> App:
@@ -46,13 +47,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         language, rest = _split_language(arguments)
         texts.use(language)
-        build()(rest)
+        build()([STDIN if word == "-" else word for word in rest])
     except CycloptsError as error:
         return _mistake(sentence(error))
     except RoperoError as error:
         return _mistake(str(error))
-    except KeyboardInterrupt:
-        screen.say("\n" + t("Interrupted."))
+    except KeyboardInterrupt as error:
+        # What can be done about it, where there is something, is what the verb raised it with.
+        screen.say("\n" + " ".join([t("Interrupted."), *map(str, error.args)]))
         return INTERRUPTED
     except BrokenPipeError:
         # The reader of our pipe has left (`| head`); there is no one to tell.

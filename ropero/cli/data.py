@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import Common, ImageSize, Source
 from ropero.texts import mark, t
+from ropero.texts.numbers import whole
 
 
 def register(app: App) -> None:
@@ -37,10 +38,10 @@ def data(
     rows = [
         [
             t(name),
-            f"{len(part):,}",
+            whole(len(part)),
             " x ".join(map(str, part.images.shape[1:])),
-            f"{part.counts.min():,}",
-            f"{part.counts.max():,}",
+            whole(part.counts.min()),
+            whole(part.counts.max()),
         ]
         for name, part in splits.parts().items()
     ]

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import DataPath, Device, RunName, WithRuns
 from ropero.texts import mark, t
+from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.evaluation.evaluate import Evaluation
@@ -66,34 +67,34 @@ def show_report(evaluation: Evaluation) -> None:
     rows = [
         [
             t(name),
-            f"{report.precision[k]:.4f}",
-            f"{report.recall[k]:.4f}",
-            f"{report.f1[k]:.4f}",
-            f"{report.support[k]:,}",
+            decimal(report.precision[k], 4),
+            decimal(report.recall[k], 4),
+            decimal(report.f1[k], 4),
+            whole(report.support[k]),
         ]
         for k, name in enumerate(evaluation.classes)
     ]
     rows.append([""] * 5)
     for kind, title in (("macro", t("macro average")), ("weighted", t("weighted average"))):
-        rows.append([title, *(f"{value:.4f}" for value in report.average(kind).values()), f"{len(evaluation):,}"])
+        rows.append([title, *(decimal(value, 4) for value in report.average(kind).values()), whole(len(evaluation))])
     columns = [t("class"), t("precision"), t("recall"), "F1", t("images")]
     screen.show_table("", columns, rows)
     low, high = evaluation.interval
     screen.show(
         t(
             "Accuracy {accuracy} on {n} {split} images (95% interval {low} to {high})",
-            accuracy=f"{evaluation.accuracy:.2%}",
-            n=f"{len(evaluation):,}",
+            accuracy=percent(evaluation.accuracy, 2),
+            n=whole(len(evaluation)),
             split=t(evaluation.split),
-            low=f"{low:.2%}",
-            high=f"{high:.2%}",
+            low=percent(low, 2),
+            high=percent(high, 2),
         )
     )
     screen.show(
         t(
             "Top-2 {top2}, log loss {loss}, calibration error {error}",
-            top2=f"{evaluation.top2_accuracy:.2%}",
-            loss=f"{evaluation.log_loss:.4f}",
-            error=f"{evaluation.calibration.expected_error:.4f}",
+            top2=percent(evaluation.top2_accuracy, 2),
+            loss=decimal(evaluation.log_loss, 4),
+            error=decimal(evaluation.calibration.expected_error, 4),
         )
     )

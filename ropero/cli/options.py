@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from ropero.texts import mark
 from ropero.training.config import TrainConfig
 
 Language = Literal["en", "es", "zh"]
+
+
+def whole_number(_: Any, tokens: Sequence[Token]) -> int:
+    """1.5 is no number of epochs; Cyclopts itself would round it."""
+    return int(tokens[0].value)
+
 
 RunName = Annotated[
     str, Parameter(help=mark("A run: its name, a part of it that only one run has, its folder, or `last`."))
@@ -28,7 +34,9 @@ Source = Annotated[
 DataPath = Annotated[
     str | None, Parameter(help=mark("Where the run's data are now, when they are no longer where they were."))
 ]
-ImageSize = Annotated[int | None, Parameter(help=mark("Side in pixels to bring all images to."))]
+ImageSize = Annotated[
+    int | None, Parameter(converter=whole_number, help=mark("Side in pixels to bring all images to."))
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"], Parameter(help=mark("Where to compute; auto takes a GPU when there is one."))
 ]
@@ -62,7 +70,8 @@ def _train_flags() -> type[Any]:
     hints = get_type_hints(TrainConfig)
     flags: list[tuple[str, Any, Any]] = []
     for one in fields(TrainConfig):
-        shown = Parameter(help=one.metadata["help"], show_default=_shows(one.default))
+        converter = whole_number if hints[one.name] is int else None
+        shown = Parameter(help=one.metadata["help"], show_default=_shows(one.default), converter=converter)
         flags.append((one.name, Annotated[hints[one.name] | None, shown], field(default=None)))
     made = make_dataclass("TrainFlags", flags, frozen=True, kw_only=True)
     made.__module__ = __name__  # Cyclopts does not look into classes of the module `types`

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from ropero.cli import screen
 from ropero.cli.options import DataPath, Device, RunName, WithRuns
 from ropero.errors import UsageError
 from ropero.texts import mark, t
+from ropero.texts.numbers import decimal, percent
 
 if TYPE_CHECKING:
     from ropero.workbench.predict import Prediction
@@ -43,11 +45,18 @@ def predict(
     from ropero.runs import RunStore
     from ropero.workbench import predict as verb
 
-    if bool(images) == bool(test):
+    if not images and not test:
+        raise UsageError(
+            t("Nothing to predict: expected a run, then pictures, as in `ropero predict last shirt.jpg`, or --test 17.")
+        )
+    if images and test:
         raise UsageError(t("Give pictures, or test images by number as in --test 17, not both."))
+    if plot:
+        import_module("ropero.reports")  # better said now than after the look at the test part
     found = RunStore(common.runs).find(run)
     if test:
         predictions = verb.predict_test(found, test, data=data, device=device)
+        screen.say(t("The run's ledger notes this look at single test images."))
     else:
         content = sys.stdin.buffer.read(verb.LIMIT_BYTES + 1) if verb.STDIN in images else b""
         predictions = verb.predict_files(found, list(images), stdin=content, invert=invert, device=device)
@@ -66,15 +75,15 @@ def _show(one: Prediction) -> None:
     rows = [
         [
             t(one.classes[k]),
-            f"{one.probabilities[k]:.4f}",
+            decimal(one.probabilities[k], 4),
             "█" * round(30 * float(one.probabilities[k])),
             t("true class") if k == one.true else "",
         ]
         for k in order
     ]
-    title = f"{one.name}: {t(one.classes[one.predicted])} ({one.probabilities.max():.1%})"
+    title = f"{one.name}: {t(one.classes[one.predicted])} ({percent(one.probabilities.max(), 1)})"
     if one.true is not None and one.true != one.predicted:
         title += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
     screen.show_table(title, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))
     if one.inverted:
-        screen.say(t("Light and dark were exchanged; --invert no keeps a picture as it is."))
+        screen.say(f"{one.name}: " + t("Light and dark were exchanged; --invert no keeps a picture as it is."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -21,6 +22,9 @@ def report(
     /,
     *,
     data: DataPath = None,
+    out: Annotated[
+        Path | None, Parameter(help=mark("File for the page; by default report.html in the run's folder."))
+    ] = None,
     open: Annotated[bool, Parameter(negative=(), help=mark("Open it in the browser."))] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
@@ -28,7 +32,7 @@ def report(
     from ropero.workbench import report as verb
 
     found = RunStore(common.runs).find(run)
-    path = verb.report(found, data=data)
+    path = verb.report(found, data=data, out=out)
     if common.json:
         screen.show_json({"run": found.name, "report": str(path)})
     else:

@@ -13,6 +13,7 @@ from ropero.cli.sentences import TranslatedHelp
 from ropero.errors import RoperoError, UsageError
 from ropero.storage import human_bytes
 from ropero.texts import mark, t
+from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.runs import Run
@@ -44,7 +45,7 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
             line["network"],
             line["data"],
             t(line["status"]),
-            "" if line["test_accuracy"] is None else f"{line['test_accuracy']:.2%}",
+            "" if line["test_accuracy"] is None else percent(line["test_accuracy"], 2),
             str(line["test_openings"]),
             human_bytes(line["bytes"]),
         ]
@@ -58,7 +59,8 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
 
 def _line(run: Run) -> dict[str, Any]:
     """One run for the list; a broken run says so instead of hiding the others."""
-    from ropero.runs import BROKEN, TRAINED
+    from ropero.runs import BROKEN, INTERRUPTED, TRAINED, TRAINING
+    from ropero.workbench.train import is_free
 
     line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "network": "?", "data": "?"}
     line |= {"status": BROKEN, "test_accuracy": None, "test_openings": 0}
@@ -67,9 +69,9 @@ def _line(run: Run) -> dict[str, Any]:
         line |= {
             "network": run.config.network,
             "data": run.data.name,
-            "status": run.status,
+            "status": INTERRUPTED if run.status == TRAINING and is_free(run) else run.status,
             "test_accuracy": figures["accuracy"] if figures else None,
-            "test_openings": len(run.ledger.openings()),
+            "test_openings": run.ledger.judgements(),
         }
     except RoperoError:
         pass
@@ -90,26 +92,32 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
     }
     if common.json:
         return screen.show_json(content)
+    line = _line(found)
+    accuracy = (
+        "" if line["test_accuracy"] is None else ", " + t("test accuracy") + " " + percent(line["test_accuracy"], 2)
+    )
+    screen.show(f"{found.name}: {line['network']}, {line['data']}, {t(line['status'])}{accuracy}")
+    screen.show(f"{found.folder}\n")
     for title, part in ((t("Config"), "config"), (t("Environment"), "environment")):
         rows = [[name, str(value)] for name, value in content[part].items()]
-        screen.show_table(title, ["", ""], rows, words=(0, 1))
+        screen.show_table(title, [t("name"), t("value")], rows, words=(0, 1))
     rows = [
         [
             str(record.epoch),
-            f"{record.train_loss:.4f}",
-            f"{record.train_accuracy:.2%}",
-            "" if record.validation_loss is None else f"{record.validation_loss:.4f}",
-            "" if record.validation_accuracy is None else f"{record.validation_accuracy:.2%}",
-            f"{record.epoch_seconds:.1f}",
+            decimal(record.train_loss, 4),
+            percent(record.train_accuracy, 2),
+            "" if record.validation_loss is None else decimal(record.validation_loss, 4),
+            "" if record.validation_accuracy is None else percent(record.validation_accuracy, 2),
+            decimal(record.epoch_seconds, 1),
         ]
         for record in found.history
     ]
     columns = [t("epoch"), t("loss"), t("accuracy"), t("validation loss"), t("validation accuracy"), t("seconds")]
     screen.show_table(found.name, columns, rows, words=())
     for opening in found.ledger.openings():
-        result = "" if opening.accuracy is None else f" {opening.accuracy:.2%}"
+        result = "" if opening.accuracy is None else " " + percent(opening.accuracy, 2)
         screen.show(
-            t("{when}: {verb} opened {n} test images", when=opening.when, verb=opening.verb, n=f"{opening.images:,}")
+            t("{when}: {verb} opened {n} test images", when=opening.when, verb=opening.verb, n=whole(opening.images))
             + result
         )
     return None
@@ -131,10 +139,11 @@ def delete(
             raise UsageError(t("Deleting asks first, and there is no one to ask; add --yes."))
         screen.say(t("Delete for good: {runs}?", runs=", ".join(run.name for run in found)))
         if input("[y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí", "是"):
-            return
+            return screen.say(t("Nothing was deleted."))
     for run in found:
         store.delete(run)
     if common.json:
         screen.show_json([run.name for run in found])
     else:
         screen.show(t("Deleted: {runs}", runs=", ".join(run.name for run in found)))
+    return None

@@ -98,8 +98,12 @@ def sentence(error: CycloptsError) -> str:
                     known=", ".join(choices),
                     value=error.token.value,
                 ) + did_you_mean(error.token.value, choices)
-            kind = getattr(error.target_type, "__name__", str(error.target_type))
-            return t("{name} should be of type {kind}, got {value!r}.", name=name, kind=kind, value=error.token.value)
+            value = error.token.value
+            if "int" in str(error.argument.hint):
+                return t("{name} should be a whole number, got {value!r}.", name=name, value=value)
+            if "float" in str(error.argument.hint):
+                return t("{name} should be a number, got {value!r}.", name=name, value=value)
+            return t("{name} cannot be {value!r}.", name=name, value=value)
         case MissingArgumentError() if error.argument is not None:
             name = error.keyword or error.argument.name
             return t("{name} is missing its value.", name=name) + _see_help(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
@@ -10,12 +11,14 @@ from ropero.cli import screen
 from ropero.cli.evaluate import show_evaluation
 from ropero.cli.options import ImageSize, Source, TrainFlags, WithRuns, given
 from ropero.texts import mark, t
+from ropero.texts.numbers import percent, whole
 
 if TYPE_CHECKING:
     from ropero.data.dataset import Splits
     from ropero.runs import Run
     from ropero.workbench.train import Plan, Training
 
+FEW_STEPS = 200  # below this the default recipe has hardly begun
 _HELP = mark(
     "Train a network. Options that are not given come from the network's own recipe; the defaults shown are those of "
     "`quick`. Repeat the same command to go on with a training that was interrupted."
@@ -50,7 +53,11 @@ def train(
         splits = data_verb.load(data, image_size=image_size, progress=progress)
     parts = verb.cut(config, splits)
     if report:
-        parts.part("test")  # better said now than after the training
+        # Better said now than after the training.
+        parts.part("test")
+        import_module("ropero.reports")
+    elif parts.test is None:
+        screen.say(t("These data have no test part; --test 0.1, for example, holds one out of training."))
     try:
         done = verb.train(
             splits,
@@ -60,20 +67,21 @@ def train(
             callbacks=[TrainingProgress(screen.err(), len(parts.train))],
             announce=_announce,
         )
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         if again:
-            screen.say("\n" + t("To go on where it stopped, repeat the command without --again."))
+            cure = t("To go on where it stopped, repeat the command without --again.")
         else:
-            screen.say("\n" + t("To go on where it stopped, repeat the command."))
-        raise
+            cure = t("To go on where it stopped, repeat the command.")
+        raise KeyboardInterrupt(cure) from error
     content = {"run": done.run.name, "folder": str(done.run.folder), "how": done.how, **done.run.notes}
+    content |= {"history": done.run.history.to_json()}
     if not common.json:
         _show(done)
     if report:
         content |= _report(done.run, splits, common.json)
     if common.json:
         screen.show_json(content)
-    elif not report:
+    elif not report and parts.test is not None:
         screen.say(t("Next: ropero evaluate {run}", run=done.run.name))
 
 
@@ -98,13 +106,21 @@ def _announce(plan: Plan) -> None:
         t(
             "{network} on {n} images, epochs: {epochs}, {device}, {precision}; about {time}.",
             network=config.network,
-            n=f"{len(plan.parts.train):,}",
+            n=whole(len(plan.parts.train)),
             epochs=config.epochs,
             device=config.device,
             precision=config.precision,
             time=human_seconds(plan.estimate_seconds),
         )
     )
+    steps = -(-len(plan.parts.train) // config.batch_size) * config.epochs
+    if steps < FEW_STEPS:
+        screen.say(
+            t(
+                "That is only {n} training steps; a smaller --batch-size or more --epochs will learn more.",
+                n=steps,
+            )
+        )
     if plan.resumed:
         screen.say(t("Going on with {run}, which was interrupted.", run=plan.run.name))
 
@@ -113,11 +129,14 @@ def _show(done: Training) -> None:
     from ropero.workbench.progress import human_seconds
 
     history = done.run.history
-    last = history.records[-1]
+    kept = history.best_epoch() if done.run.config.keep == "best" else None
+    last = kept or history.records[-1]
     if done.how == "already trained":
         screen.say(t("This very training is there already; --again trains it anew."))
-    figures = t("training accuracy {accuracy}", accuracy=f"{last.train_accuracy:.2%}")
+    figures = t("training accuracy {accuracy}", accuracy=percent(last.train_accuracy, 2))
     if last.validation_accuracy is not None:
-        figures += ", " + t("validation accuracy {accuracy}", accuracy=f"{last.validation_accuracy:.2%}")
+        figures += ", " + t("validation accuracy {accuracy}", accuracy=percent(last.validation_accuracy, 2))
+    if kept:
+        figures += " " + t("(epoch {epoch}, the best by validation, is kept)", epoch=kept.epoch)
     screen.show(t("Trained in {time}: {figures}", time=human_seconds(history.train_seconds), figures=figures))
     screen.show(t("Run: {folder}", folder=done.run.folder))

@@ -52,7 +52,7 @@ class PartFacts:
     digest: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exploration:
     """What `explore` found.
 
@@ -78,6 +78,10 @@ class Exploration:
     duplicates: tuple[Pairs, ...]
     near_cosine: float
     skipped: dict[str, int]
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name} {part.shape}" for name, part in self.parts.items())
+        return f"Exploration({self.name}: {parts}; {sum(one.total for one in self.duplicates)} pairs of duplicates)"
 
     def pairs(self, kind: str, part: str, other: str | None = None) -> Pairs:
         """The "exact" or "near" pairs inside a part, or between two. Raises KeyError for parts that are not there."""

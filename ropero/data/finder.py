@@ -155,5 +155,5 @@ def _nowhere(known: Known, tried: list[str]) -> str:
         lines.append(t("or download {files} from {url}", files=files, url=" / ".join(MIRRORS.get(known.name, ()))))
     else:
         lines.append(t("ropero does not download {name}. Download {files}", name=known.name, files=files))
-    lines.append(t("into a folder, and give that folder with --data or in ROPERO_DATA."))
+    lines.append(t("into a folder, and say where it is: {name}=FOLDER, or ROPERO_DATA.", name=known.name))
     return "\n".join(lines)

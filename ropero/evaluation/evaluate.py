@@ -35,7 +35,7 @@ from ropero.texts import t
 _LIMIT_BYTES = 2 << 30  # of the stored arrays, unpacked
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """Predictions and what follows from them.
 
@@ -55,6 +55,10 @@ class Evaluation:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        low, high = self.interval
+        return f"Evaluation({self.split}: accuracy {self.accuracy:.4f} on {len(self)} images, 95% {low:.4f}-{high:.4f})"
 
     @cached_property
     def predicted(self) -> NDArray[np.int64]:

@@ -36,6 +36,10 @@ class TestLedger:
     def openings(self) -> list[Opening]:
         return [_opening(record) for record in read_json_lines(self.path)]
 
+    def judgements(self) -> int:
+        """How often the whole part was opened to judge the network; a line that cannot be read counts as one."""
+        return sum(one.accuracy is not None or one.verb == "?" for one in self.openings())
+
     def record(self, verb: str, weights_sha256: str, images: int, accuracy: float | None) -> Opening:
         """Write an opening down; it is on disk when this returns."""
         opening = Opening(datetime.now(UTC).isoformat(timespec="seconds"), verb, weights_sha256, images, accuracy)

@@ -7,4 +7,4 @@ from ropero.texts import t
 
 # Asked here, once, so that every module below may import them plainly and a user reads a sentence, not a traceback.
 if find_spec("matplotlib") is None or find_spec("jinja2") is None:
-    raise MissingExtra(t("A report"), "report")
+    raise MissingExtra(t("A report or picture"), "report")

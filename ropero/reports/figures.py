@@ -15,9 +15,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from ropero.reports import style
-from ropero.reports.numbers import Numbers
 from ropero.reports.style import LIGHT, NORMAL, SMALL, Theme, blank, dress, finish, label
 from ropero.texts import t
+from ropero.texts.numbers import Numbers
 
 Values = Sequence[float | None]
 

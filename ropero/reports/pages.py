@@ -23,13 +23,13 @@ from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
 from ropero.models.summary import Summary
 from ropero.reports import figures, parts, words
-from ropero.reports.numbers import Numbers
 from ropero.reports.output import as_svg
 from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
 from ropero.reports.typeface import SECOND, embedded, is_chinese
 from ropero.runs import Run
 from ropero.storage import write_text
 from ropero.texts import current, language, t, tn
+from ropero.texts.numbers import Numbers
 from ropero.training.history import History
 
 Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]  # title, columns, rows
@@ -54,9 +54,11 @@ def run_report(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Sum
         return _page("run.html", title, **_run_values(run, evaluation, pictures, summary))
 
 
-def write_run_report(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, lang: str) -> Path:
-    """Write the report into the run's folder and return its path."""
-    path = run.folder / "report.html"
+def write_run_report(
+    run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, lang: str, out: Path | None = None
+) -> Path:
+    """Write the report to `out`, else into the run's folder, and return its path."""
+    path = out or run.folder / "report.html"
     write_text(path, run_report(run, evaluation, pictures, summary, lang=lang))
     return path
 
@@ -80,7 +82,7 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         **_evaluation_values(evaluation),
         "run": run,
         "headline": parts.headline(evaluation, run, summary),
-        "conclusions": words.conclusions(evaluation, history),
+        "conclusions": words.conclusions(evaluation, history, run.config),
         "choice": words.choice(run.config, history, parts.held_out(run)),
         "opened": words.opened(openings, run.card.weights_sha256),
         "ledger": parts.ledger_rows(run),

@@ -16,7 +16,6 @@ from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
 from ropero.models.summary import Summary
 from ropero.reports import figures
-from ropero.reports.numbers import Numbers
 from ropero.reports.output import as_svg
 from ropero.reports.pictures import prediction_title
 from ropero.reports.style import HEAT_STRENGTH, heat_shares
@@ -25,6 +24,7 @@ from ropero.reports.words import PARTS
 from ropero.runs import Run
 from ropero.storage import human_bytes
 from ropero.texts import t
+from ropero.texts.numbers import Numbers
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 
@@ -164,7 +164,6 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
     """(name, value) of what was trained on what, where."""
     n, config, data, here = Numbers.current(), run.config, run.data, run.environment
     channels, height, width = data.input_shape
-    elsewhere = data.source not in ("", data.name)
     network = t(
         "{network}, {total} parameters ({trainable} trainable)",
         network=config.network,
@@ -173,7 +172,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
     )
     return [
         (t("Network"), network),
-        (t("Data"), t("{name} from {source}", name=data.name, source=data.source) if elsewhere else data.name),
+        (t("Data"), data.name),
         (t("Images"), f"{height} × {width} × {channels}, " + t("{n} classes", n=len(data.classes))),
         (t("Parts"), _sizes(run)),
         (t("Seed"), str(config.seed)),

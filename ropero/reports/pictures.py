@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ropero.reports.numbers import Numbers
 from ropero.reports.style import LARGE, LIGHT, SMALL, Theme, bare, blank, dress, finish, label
 from ropero.texts import t
+from ropero.texts.numbers import Numbers
 
 Picture = NDArray[np.uint8]
 RIGHT, WRONG = "✓", "✗"

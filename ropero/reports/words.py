@@ -12,9 +12,9 @@ import numpy as np
 
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
-from ropero.reports.numbers import Numbers
 from ropero.runs import Run
 from ropero.texts import mark, t, tn
+from ropero.texts.numbers import Numbers
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 from ropero.training.presets import preset
@@ -91,8 +91,8 @@ def curve_notes(config: TrainConfig, history: History) -> list[str]:
     if any(record.validation_loss is not None for record in history):
         said = [
             t(
-                "Training figures are running means while the weights still move, over images altered as the recipe "
-                "says: they may look worse than the validation figures."
+                "Training figures are running means while the weights still move, over images as the recipe shows "
+                "them: they may look worse than the validation figures."
             )
         ]
     else:
@@ -138,11 +138,17 @@ def choice(config: TrainConfig, history: History, validation_images: int) -> lis
 
 def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
     """How often the test part was looked at."""
-    count = len(openings)
+    # A look at single images, as `predict --test 17` takes it, is no judgement of the network.
+    whole = [one for one in openings if one.accuracy is not None or one.verb == "?"]
+    count, singles = len(whole), len(openings) - len(whole)
     if not count:
         return [t("The test part has not been opened for this run.")]
     said = [tn("The test part was opened once.", "The test part was opened {n} times.", count)]
-    others = sum(one.weights_sha256 != weights_sha256 for one in openings)
+    if singles:
+        said.append(
+            tn("Single test images were looked at once.", "Single test images were looked at {n} times.", singles)
+        )
+    others = sum(one.weights_sha256 != weights_sha256 for one in whole)
     if others:
         said.append(
             tn("One of these was with other weights.", "{n} of these were with other weights.", others)
@@ -152,7 +158,7 @@ def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
     return said
 
 
-def conclusions(evaluation: Evaluation, history: History) -> list[str]:
+def conclusions(evaluation: Evaluation, history: History, config: TrainConfig) -> list[str]:
     """The figures in a few sentences."""
     n = Numbers.current()
     low, high = evaluation.interval
@@ -167,7 +173,7 @@ def conclusions(evaluation: Evaluation, history: History) -> list[str]:
             high=n.percent(high, 2),
         )
     ]
-    return said + _classes(evaluation) + _confidence(evaluation) + _generalisation(history)
+    return said + _classes(evaluation) + _confidence(evaluation) + _generalisation(history, config)
 
 
 def _classes(evaluation: Evaluation) -> list[str]:
@@ -215,15 +221,17 @@ def _confidence(evaluation: Evaluation) -> list[str]:
     return [t(message, stated=n.percent(stated), right=n.percent(right))]
 
 
-def _generalisation(history: History) -> list[str]:
+def _generalisation(history: History, config: TrainConfig) -> list[str]:
     n = Numbers.current()
-    last = history.records[-1] if len(history) else None
+    kept = history.best_epoch() if config.keep == "best" else None
+    last = kept or (history.records[-1] if len(history) else None)
     if last is None or last.validation_accuracy is None:
         return []
     return [
         t(
-            "In its last epoch it was right on {train} of the training images, as they were altered for training, and "
-            "on {validation} of the validation images.",
+            "In epoch {epoch}, whose weights are kept, it was right on {train} of the training images as it saw them, "
+            "and on {validation} of the validation images.",
+            epoch=last.epoch,
             train=n.percent(last.train_accuracy),
             validation=n.percent(last.validation_accuracy),
         )

@@ -35,6 +35,10 @@ class History:
     def __init__(self, records: Iterable[EpochRecord] = ()) -> None:
         self.records = list(records)
 
+    def __repr__(self) -> str:
+        last = f", {self.records[-1]}" if self.records else ""
+        return f"History({len(self)} epochs{last})"
+
     def __len__(self) -> int:
         return len(self.records)
 

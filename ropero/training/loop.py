@@ -117,6 +117,12 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
                 width=width,
             )
         ) from error
+    side = min(train.input_shape[1:])
+    for name, value in (("shift", 2 * config.shift), ("erase_side", config.erase_side if config.erase else 0)):
+        if value > side:
+            raise UsageError(
+                t("{name} is too large for images of {side} pixels; make it smaller or 0.", name=name, side=side)
+            )
 
 
 class EpochRunner:

@@ -53,14 +53,14 @@ def evaluate(
         raise unknown(t("split"), split, PARTS)
     stored = None if again else run.evaluation(split)
     if stored is not None:
-        return Evaluated(run, stored, False, len(run.ledger.openings()))
+        return Evaluated(run, stored, False, run.ledger.judgements())
     part = part_of(run, split, data=data, splits=splits)
     evaluation = predict_all(run.model(device), part)
     if split == "test":
         # Written before the figures: an opening counts even if storing its result fails.
         run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
     run.save_evaluation(evaluation)
-    return Evaluated(run, evaluation, True, len(run.ledger.openings()))
+    return Evaluated(run, evaluation, True, run.ledger.judgements())
 
 
 def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | None = None) -> Dataset:

@@ -14,6 +14,7 @@ from ropero.data.explore import Exploration
 from ropero.data.explore import explore as explore
 from ropero.storage import human_bytes, write_json, write_text
 from ropero.texts import t
+from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.reports.output import Figure
@@ -28,14 +29,14 @@ def tables(found: Exploration) -> list[Table]:
     parts: list[list[str]] = [
         [t("shape"), *(" x ".join(map(str, one.shape)) for one in facts.values())],
         [t("type"), *(one.dtype for one in facts.values())],
-        [t("numbers"), *(f"{one.elements:,}" for one in facts.values())],
+        [t("numbers"), *(whole(one.elements) for one in facts.values())],
         [t("memory"), *(human_bytes(one.image_bytes + one.label_bytes) for one in facts.values())],
         [t("values"), *(f"{one.lowest} - {one.highest}" for one in facts.values())],
-        [t("mean pixel"), *(f"{one.mean:.4f}" for one in facts.values())],
-        [t("deviation"), *(f"{one.deviation:.4f}" for one in facts.values())],
-        [t("black pixels"), *(f"{one.black_share:.1%}" for one in facts.values())],
+        [t("mean pixel"), *(decimal(one.mean, 4) for one in facts.values())],
+        [t("deviation"), *(decimal(one.deviation, 4) for one in facts.values())],
+        [t("black pixels"), *(percent(one.black_share, 1) for one in facts.values())],
     ]
-    classes = [[t(name), *(f"{one.counts[k]:,}" for one in facts.values())] for k, name in enumerate(found.classes)]
+    classes = [[t(name), *(whole(one.counts[k]) for one in facts.values())] for k, name in enumerate(found.classes)]
     names = [t(name) for name in facts]
     duplicates = [
         [_kind(one), " - ".join(t(name) for name in dict.fromkeys(one.parts)), *_counts(one)]
@@ -54,8 +55,8 @@ def _kind(pairs: Pairs) -> str:
 
 
 def _counts(pairs: Pairs) -> list[str]:
-    total = f"{pairs.total:,}" if pairs.complete else t("at least {n}", n=f"{pairs.total:,}")
-    return [total, f"{pairs.same_label:,}", f"{pairs.different_label:,}"]
+    total = whole(pairs.total) if pairs.complete else t("at least {n}", n=whole(pairs.total))
+    return [total, whole(pairs.same_label), whole(pairs.different_label)]
 
 
 def save_numbers(found: Exploration, folder: Path) -> Path:
@@ -135,7 +136,7 @@ def _near_caption(pairs: Pairs) -> str:
         "Nearly the same image in {one} (above) and in {other} (below): {n} pairs, those with different labels first",
         one=t(pairs.parts[0]),
         other=t(pairs.parts[1]),
-        n=f"{pairs.total:,}",
+        n=whole(pairs.total),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
 from ropero.data import splits as splits_of
@@ -60,10 +62,27 @@ class Trained:
         """
         return evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again).evaluation
 
-    def predict(self, images: str | Path | Dataset | list[str | Path]) -> list[Prediction]:
-        """Class probabilities of picture files, .npy files, or of the images of a Dataset."""
+    def predict(
+        self,
+        images: str | Path | Dataset | NDArray[Any] | list[str | Path] | None = None,
+        *,
+        test: int | list[int] | None = None,
+    ) -> list[Prediction]:
+        """Class probabilities of picture files, .npy files, arrays, a Dataset, or of test images by number.
+
+        Raises:
+            UsageError: neither images nor test numbers, or both.
+        """
+        if (images is None) == (test is None):
+            raise UsageError(t("Give images, or test images by number as in test=17."))
+        if test is not None:
+            numbers = [test] if isinstance(test, int) else test
+            return predict_verb.predict_test(self.run, numbers, splits=self._splits)
         if isinstance(images, Dataset):
             return predict_verb.predict_dataset(self.run, images)
+        if isinstance(images, np.ndarray):
+            return predict_verb.predict_arrays(self.run, images)
+        assert images is not None
         names = [images] if isinstance(images, str | Path) else images
         return predict_verb.predict_files(self.run, [str(name) for name in names])
 
@@ -105,7 +124,7 @@ def split(data: Splits | Dataset, sizes: str, *, seed: int = 0, stratified: bool
 
 
 def train(
-    data: Splits | str | Path = data_verb.DEFAULT,
+    data: Splits | Dataset | str | Path = data_verb.DEFAULT,
     network: str = "quick",
     *,
     runs: str | Path | None = None,
@@ -121,7 +140,7 @@ def train(
         UsageError: an option that does not exist or is out of range.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    splits = data if isinstance(data, Splits) else load(data)
+    splits = _splits_of(data)
     config = preset(network).replace(**changes)
     console = Console(stderr=True)
 
@@ -133,7 +152,15 @@ def train(
     progress = TrainingProgress(console, len(train_verb.cut(config, splits).train))
     store = RunStore(Path(runs) if runs else None)
     done = train_verb.train(splits, config, store, again=again, callbacks=[progress], announce=announce)
+    if done.how == "already trained":
+        console.print(t("This very training is there already; again=True trains it anew."))
     return Trained(done.run, splits)
+
+
+def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
+    if isinstance(data, Dataset):
+        return Splits(data)
+    return data if isinstance(data, Splits) else load(data)
 
 
 def open_run(name: str | Path = "last", *, runs: str | Path | None = None) -> Trained:

@@ -21,13 +21,13 @@ from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.evaluate import part_of
 
-STDIN = "-"
+STDIN = "stdin:"
 LIMIT_BYTES = 64 << 20  # of one picture file
 LIMIT_IMAGES = 100_000  # of one .npy file
 INVERT = ("auto", "yes", "no")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
     """One picture and what the network makes of it.
 
@@ -41,6 +41,9 @@ class Prediction:
     classes: tuple[str, ...]
     true: int | None = None
     inverted: bool = False
+
+    def __repr__(self) -> str:
+        return f"Prediction({self.name}: {self.classes[self.predicted]}, {self.probabilities.max():.1%})"
 
     @property
     def predicted(self) -> int:
@@ -72,8 +75,7 @@ def predict_files(
     """
     if not names:
         return []
-    shown: list[tuple[str, Images, bool]] = []
-    shape = run.data.input_shape
+    named: list[tuple[str, Images]] = []
     for name in names:
         content = stdin if name == STDIN else _read(Path(name))
         if len(content) > LIMIT_BYTES:
@@ -82,13 +84,26 @@ def predict_files(
             _arrays(name, content) if content[:6] == b"\x93NUMPY" else [np.asarray(pictures.decode((name, content)))]
         )
         for number, image in enumerate(images):
-            label = name if len(images) == 1 else f"{name}[{number}]"
-            shown.append((label, *prepare(image, shape, invert)))
-    classes = run.data.classes
+            named.append((name if len(images) == 1 else f"{name}[{number}]", image))
+    return _predict(run, named, invert, device)
+
+
+def predict_arrays(run: Run, array: NDArray[Any], *, invert: str = "no", device: str = "auto") -> list[Prediction]:
+    """Predict images from an array: (H, W), (H, W, 3), (N, H, W[, 1]) or (N, H, W, 3); uint8, or floats 0 to 1.
+
+    Raises:
+        DataError: an array that is something else.
+    """
+    named = [(f"image {number}", image) for number, image in enumerate(_stacked("array", array))]
+    return _predict(run, named, invert, device)
+
+
+def _predict(run: Run, named: list[tuple[str, Images]], invert: str, device: str) -> list[Prediction]:
+    shown = [(name, *prepare(image, run.data.input_shape, invert)) for name, image in named]
     found = probabilities(run.model(device), np.stack([image for _, image, _ in shown]))
     return [
-        Prediction(label, image, p, classes, inverted=inverted)
-        for (label, image, inverted), p in zip(shown, found, strict=True)
+        Prediction(name, image, p, run.data.classes, inverted=inverted)
+        for (name, image, inverted), p in zip(shown, found, strict=True)
     ]
 
 
@@ -160,7 +175,9 @@ def plot(predictions: list[Prediction], path: Path) -> list[Path]:
     from ropero.reports import output  # an optional extra
     from ropero.reports import pictures as drawings
 
-    if len(predictions) == 1 and path.suffix:
+    if path.suffix and len(predictions) != 1:
+        raise UsageError(t("{path} can hold one picture; give a folder for {n}.", path=path, n=len(predictions)))
+    if path.suffix:
         targets = [path]
     else:
         targets = [path / f"{number:03d}-{_plain(one.name)}.png" for number, one in enumerate(predictions)]
@@ -204,7 +221,11 @@ def _read(path: Path) -> bytes:
 
 def _arrays(name: str, content: bytes) -> list[Images]:
     """The images of a .npy file: (H, W), (H, W, 3), (N, H, W) or (N, H, W, 3); uint8 0..255 or floats 0..1."""
-    array = read_npy(name, content)
+    return _stacked(name, read_npy(name, content))
+
+
+def _stacked(name: str, array: NDArray[Any]) -> list[Images]:
+    given = array.dtype
     if array.dtype.kind == "f" and array.size and array.min() >= 0 and array.max() <= 1:
         array = np.round(array * 255).astype(np.uint8)
     single = array.ndim == 2 or (array.ndim == 3 and array.shape[-1] in (1, 3))
@@ -217,7 +238,7 @@ def _arrays(name: str, content: bytes) -> list[Images]:
                 "{name}: expected images as uint8 0 to 255 or floats 0 to 1, of shape (H, W), (N, H, W) or "
                 "(N, H, W, 3), got {dtype} {shape}.",
                 name=name,
-                dtype=array.dtype,
+                dtype=given,
                 shape=array.shape,
             )
         )

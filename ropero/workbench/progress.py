@@ -26,6 +26,7 @@ from rich.text import Text
 
 from ropero.data.raw import Unit
 from ropero.texts import t
+from ropero.texts.numbers import decimal, percent, whole
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
@@ -50,11 +51,11 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(t("{rate} images/s", rate=f"{speed * self._images:,.0f}") if speed else "")
+        return Text(t("{rate} images/s", rate=whole(round(speed * self._images))) if speed else "")
 
 
 class TrainingProgress(Callback):
-    """Shows a training: epoch, bar, rate, time left, and the figures of the last epoch."""
+    """Shows a training: epoch, bar, rate and time left, and a line of figures for every epoch that has ended."""
 
     def __init__(self, console: Console, train_images: int) -> None:
         self._console = console
@@ -69,17 +70,16 @@ class TrainingProgress(Callback):
             return
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %", markup=False),
             _Rate(self._images / steps_per_epoch),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}", markup=False),
             console=self._console,
         )
         self._progress.start()
         self._task = self._progress.add_task(
-            self._title(len(history)), total=config.epochs * steps_per_epoch, completed=done_steps, figures=""
+            self._title(len(history)), total=config.epochs * steps_per_epoch, completed=done_steps
         )
 
     def on_step_end(self, step: int) -> None:
@@ -87,12 +87,11 @@ class TrainingProgress(Callback):
             self._progress.update(self._task, completed=step)
 
     def on_epoch_end(self, record: EpochRecord) -> None:
+        # Above the bar, where there is one: the epochs stay readable when it has gone.
+        line = f"{self._title(record.epoch - 1)}  {_figures(record)}  {human_seconds(record.epoch_seconds)}"
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
         if self._progress:
-            title = self._title(min(record.epoch, self._epochs - 1))
-            self._progress.update(self._task, description=title, figures=_figures(record))
-        else:
-            line = f"{self._title(record.epoch - 1)}  {_figures(record)}  {human_seconds(record.epoch_seconds)}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._progress.update(self._task, description=self._title(min(record.epoch, self._epochs - 1)))
 
     def on_train_end(self) -> None:
         if self._progress:
@@ -104,14 +103,16 @@ class TrainingProgress(Callback):
 
 def _figures(record: EpochRecord) -> str:
     shown = t(
-        "loss {loss}, accuracy {accuracy}", loss=f"{record.train_loss:.3f}", accuracy=f"{record.train_accuracy:.2%}"
+        "loss {loss}, accuracy {accuracy}",
+        loss=decimal(record.train_loss, 3),
+        accuracy=percent(record.train_accuracy, 2),
     )
-    if record.validation_accuracy is None:
+    if record.validation_accuracy is None or record.validation_loss is None:
         return shown
     return shown + t(
         "; validation {loss}, {accuracy}",
-        loss=f"{record.validation_loss:.3f}",
-        accuracy=f"{record.validation_accuracy:.2%}",
+        loss=decimal(record.validation_loss, 3),
+        accuracy=percent(record.validation_accuracy, 2),
     )
 
 

@@ -14,12 +14,19 @@ from ropero.workbench.evaluate import part_of
 
 
 def report(
-    run: Run, *, split: str = "test", lang: str | None = None, data: str | None = None, splits: Splits | None = None
+    run: Run,
+    *,
+    split: str = "test",
+    lang: str | None = None,
+    data: str | None = None,
+    splits: Splits | None = None,
+    out: Path | None = None,
 ) -> Path:
     """Write the run's report.html, and its figures as PNG beside it, and return the page's path.
 
     Args:
         lang: "en", "es" or "zh"; the language in force when not given.
+        out: where the page goes, when not to report.html in the run's folder.
         data, splits: where the pictures are, as for `evaluate`.
 
     Raises:
@@ -28,13 +35,14 @@ def report(
     """
     from ropero.reports import album, pages  # an optional extra; the other verbs work without it
 
+    run.require_trained()
     evaluation = run.evaluation(split)
     if evaluation is None:
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
     part = part_of(run, split, data=data, splits=splits)
     chosen = lang or texts.current()
     album.save_figures(run.history, evaluation, part, run.folder / "figures", chosen)
-    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen)
+    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen, out)
 
 
 def fragment(run: Run) -> str:

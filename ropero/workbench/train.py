@@ -105,7 +105,7 @@ def resolved(config: TrainConfig) -> TrainConfig:
 def cut(config: TrainConfig, splits: Splits) -> Splits:
     """The parts as this run uses them: what the config holds out of train, else what the source brings.
 
-    Raises UsageError when a test part is to be held out of data that bring their own.
+    Raises UsageError when a part is to be held out of data that bring their own.
     """
     train, test = splits.train, splits.test
     if config.test:
@@ -116,6 +116,14 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
         train, held = split(train, _size(config.test), seed=TEST_SEED, stratified=config.stratified)
         test = held.take(range(len(held)), "test")
     validation = splits.validation
+    if config.validation and validation is not None:
+        raise UsageError(
+            t(
+                "{data} brings its own validation part of {n} images; leave --validation away.",
+                data=splits.name,
+                n=len(validation),
+            )
+        )
     if config.validation:
         train, validation = split(train, _size(config.validation), seed=config.seed, stratified=config.stratified)
     return replace(splits, train=train, validation=validation, test=test)
@@ -132,7 +140,7 @@ def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, here: dict[
             there = run.environment
             same = run.config == config and (run.data.digests, run.data.classes) == (note.digests, note.classes)
             same = same and all(there.get(name) == here[name] for name in ("code_sha256", "torch"))
-            if same and (run.status == TRAINED or _is_free(run)):
+            if same and (run.status == TRAINED or is_free(run)):
                 return run
         except RoperoError:
             continue  # a broken or foreign run is no reason not to train
@@ -145,7 +153,8 @@ def _share_done(run: Run, config: TrainConfig, images: int) -> float:
     return (notes["epoch"] + notes["seen"] / images) / config.epochs if notes else 0.0
 
 
-def _is_free(run: Run) -> bool:
+def is_free(run: Run) -> bool:
+    """Whether no process trains this run just now."""
     try:
         with run.lock():
             return True

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import synthetic
 from PIL import Image
 
 from ropero.cli.app import run
@@ -44,7 +47,9 @@ def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]
     [
         ("trian", "Did you mean 'train'"),
         ("train --epoch 3", "Did you mean '--epochs'"),
-        ("train --epochs three", "should be of type int"),
+        ("train --epochs three", "should be a whole number"),
+        ("train --epochs 1.5", "should be a whole number"),
+        ("train --learning-rate x", "should be a number"),
         ("train --epochs 0", "epochs should be at least 1"),
         ("train --schedule one-cycel", "Did you mean 'one-cycle'"),
         ("train --network quik --data ./not-there.npz", "Did you mean 'quick'"),
@@ -55,7 +60,7 @@ def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]
         ("evaluate", "There are no runs"),
         ("report nothing", "There are no runs"),
         ("runs delete", "Say which runs"),
-        ("predict last", "Give pictures"),
+        ("predict last", "Nothing to predict"),
         ("networks quik", "Did you mean 'quick'"),
     ],
 )
@@ -86,7 +91,7 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], source: Path, tmp_pat
     assert json.loads(out)[0]["true"] == "2"
     assert (tmp_path / "p.png").exists()
     code, out, _ = ask(capsys, "runs", "--json")
-    assert json.loads(out)[0]["test_openings"] == 2
+    assert json.loads(out)[0]["test_openings"] == 1
     code, out, _ = ask(capsys, "runs", "show", "--json")
     assert len(json.loads(out)["history"]) == 2
     code, out, err = ask(capsys, "runs", "delete", "last")
@@ -95,6 +100,51 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], source: Path, tmp_pat
     code, out, _ = ask(capsys, "runs", "delete", "last", "--yes")
     assert code == 0
     assert json.loads(ask(capsys, "runs", "--json")[1]) == []
+
+
+def test_a_picture_comes_in_by_a_pipe(
+    capsys: pytest.CaptureFixture[str], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(capsys, "train", "--data", source, *FAST)
+    stream = io.BytesIO()
+    Image.fromarray(synthetic(3).images[1]).save(stream, "PNG")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream.getvalue())))
+    code, out, err = ask(capsys, "predict", "last", "-", "--json")
+    assert code == 0, err
+    assert json.loads(out)[0]["image"] == "stdin:"
+
+
+def test_the_kept_epoch_is_the_one_that_is_told(capsys: pytest.CaptureFixture[str], source: Path) -> None:
+    words = ["--data", source, *FAST[:1], "--epochs=4", "--validation=30", "--keep=best", "--learning-rate=0.05"]
+    code, out, _ = ask(capsys, "train", *words)
+    assert code == 0
+    run_json = json.loads(ask(capsys, "runs", "show", "--json")[1])
+    best = min(run_json["history"], key=lambda record: record["validation_loss"])
+    assert f"(epoch {best['epoch']}, the best by validation, is kept)" in out
+    assert f"validation accuracy {best['validation_accuracy']:.2%}" in out
+
+
+def test_data_without_a_test_part_are_told_of_before_the_training(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    data = synthetic(60)
+    np.savez(tmp_path / "bare.npz", x_train=data.images, y_train=data.labels)
+    code, _, err = ask(capsys, "train", "--data", tmp_path / "bare.npz", *FAST)
+    assert code == 0
+    assert "--test 0.1" in err
+    assert "only 4 training steps" in err
+    assert "Next: ropero evaluate" not in err
+    code, _, err = ask(capsys, "train", "--data", tmp_path / "bare.npz", *FAST, "--report")
+    assert code == 2
+    assert "--test 0.1" in err
+
+
+def test_a_report_goes_where_one_says(capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path) -> None:
+    ask(capsys, "train", "--data", source, *FAST)
+    ask(capsys, "evaluate")
+    code, _out, _ = ask(capsys, "report", "--out", tmp_path / "here" / "es.html", "--lang", "es")
+    assert code == 0
+    assert 'lang="es"' in (tmp_path / "here" / "es.html").read_text("utf-8")
 
 
 def test_explore_saves_pictures_page_and_numbers(

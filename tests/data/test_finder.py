@@ -125,7 +125,7 @@ def test_the_message_lists_every_place_and_the_cure(tmp_path: Path, monkeypatch:
         "Debian package: refused package",
         "sudo apt-get install dataset-fashion-mnist",
         "train-images-idx3-ubyte.gz",
-        "--data",
+        "fashion-mnist=FOLDER",
     ]
     at = [message.index(place) for place in places]
     assert at == sorted(at)

@@ -16,7 +16,15 @@ from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
 from ropero.workbench import data as data_verb
 from ropero.workbench import predict as verb
-from ropero.workbench.predict import plot, predict_dataset, predict_files, predict_test, prepare
+from ropero.workbench.predict import (
+    STDIN,
+    plot,
+    predict_arrays,
+    predict_dataset,
+    predict_files,
+    predict_test,
+    prepare,
+)
 from ropero.workbench.train import train
 
 
@@ -75,7 +83,7 @@ def test_arrays_and_standard_input(run: Run, splits: Splits, tmp_path: Path) -> 
     assert [one.predicted for one in as_bytes] == [0, 1, 2] == [one.predicted for one in as_floats]
     stream = io.BytesIO()
     Image.fromarray(images[2]).save(stream, "PNG")
-    (piped,) = predict_files(run, ["-"], stdin=stream.getvalue())
+    (piped,) = predict_files(run, [STDIN], stdin=stream.getvalue())
     np.testing.assert_allclose(piped.probabilities, as_bytes[2].probabilities, atol=1e-6)
 
 
@@ -122,12 +130,12 @@ def test_an_array_whose_header_lies_takes_no_memory(run: Run, tmp_path: Path, he
 def test_what_is_too_large_is_told_so(run: Run, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = picture.read_bytes()
     monkeypatch.setattr(verb, "LIMIT_BYTES", len(content))
-    assert len(predict_files(run, [str(picture), "-"], stdin=content)) == 2
+    assert len(predict_files(run, [str(picture), STDIN], stdin=content)) == 2
     monkeypatch.setattr(verb, "LIMIT_BYTES", len(content) - 1)
     with pytest.raises(DataError, match=r"garment\.png is larger than"):
         predict_files(run, [str(picture)])
-    with pytest.raises(DataError, match=r"^- is larger than"):
-        predict_files(run, ["-"], stdin=content)
+    with pytest.raises(DataError, match=r"^stdin: is larger than"):
+        predict_files(run, [STDIN], stdin=content)
 
 
 def test_no_files_and_no_numbers_give_nothing(run: Run) -> None:
@@ -209,3 +217,18 @@ def test_plots_go_to_a_file_or_a_folder(run: Run, tmp_path: Path) -> None:
         assert drawn.width > 300
     paths = plot(predict_test(run, [0, 1]), tmp_path / "many")
     assert [one.name for one in paths] == ["000-test-0.png", "001-test-1.png"]
+
+
+def test_several_plots_do_not_fit_one_file(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="give a folder for 2"):
+        plot(predict_test(run, [0, 1]), tmp_path / "one.png")
+
+
+def test_arrays_are_taken_as_keras_users_have_them(run: Run, splits: Splits) -> None:
+    assert splits.test is not None
+    images = splits.test.images[:3]
+    for form in (images, images[..., None], images / 255, (images / 255).astype(np.float32)):
+        assert [one.predicted for one in predict_arrays(run, form)] == [0, 1, 2]
+    assert repr(predict_arrays(run, images[0])[0]).startswith("Prediction(image 0: 0, ")
+    with pytest.raises(DataError, match="got float64"):
+        predict_arrays(run, images * 1.0)

@@ -160,6 +160,21 @@ def test_held_out_images_come_from_train_and_never_from_test(splits: Splits) -> 
     assert (plain.train, plain.validation) == (splits.train, None)
 
 
+def test_a_validation_part_of_the_datas_own_is_not_dropped(splits: Splits) -> None:
+    own = Splits(splits.train, splits.train.take(range(20)), splits.test, "own")
+    assert cut(CONFIG, own).validation is own.validation
+    with pytest.raises(UsageError, match="its own validation part of 20"):
+        cut(CONFIG.replace(validation=30), own)
+
+
+@pytest.mark.parametrize("changes", [{"shift": 15}, {"erase": 0.5, "erase_side": 29}])
+def test_augmentation_larger_than_the_images_is_refused(
+    store: RunStore, splits: Splits, changes: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError, match="too large for images of 28"):
+        train(splits, CONFIG.replace(**changes), store)
+
+
 def test_a_test_part_is_held_out_of_data_that_bring_none(splits: Splits, store: RunStore) -> None:
     bare = Splits(splits.train, None, None, "bare")
     config = CONFIG.replace(test=0.25, validation=0.1)

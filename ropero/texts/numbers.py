@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ropero.texts import current
+from ropero.texts.catalogue import current
 
 NARROW = "\N{NO-BREAK SPACE}"  # the narrow one is missing from too many fonts
 
@@ -63,3 +63,18 @@ class Numbers:
         if minutes < 120:
             return f"{minutes} min {seconds:02d} s"
         return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def whole(value: int) -> str:
+    """A whole number in the language in force."""
+    return Numbers.current().whole(int(value))
+
+
+def decimal(value: float, digits: int) -> str:
+    """A number with this many decimals in the language in force."""
+    return Numbers.current().decimal(float(value), digits)
+
+
+def percent(share: float, digits: int) -> str:
+    """A share as a percentage with this many decimals in the language in force."""
+    return Numbers.current().percent(float(share), digits)

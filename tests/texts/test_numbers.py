@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ropero.reports.numbers import NARROW, Numbers
+from ropero.texts.numbers import NARROW, Numbers
 
 EN, ES, ZH = (Numbers(name) for name in ("en", "es", "zh"))
 
