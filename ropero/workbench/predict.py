@@ -83,8 +83,9 @@ def predict_files(
         images = (
             _arrays(name, content) if content[:6] == b"\x93NUMPY" else [np.asarray(pictures.decode((name, content)))]
         )
+        shown = name.removesuffix(":") if name == STDIN else name
         for number, image in enumerate(images):
-            named.append((name if len(images) == 1 else f"{name}[{number}]", image))
+            named.append((shown if len(images) == 1 else f"{shown}[{number}]", image))
     return _predict(run, named, invert, device)
 
 

@@ -111,7 +111,7 @@ def test_a_picture_comes_in_by_a_pipe(
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stream.getvalue())))
     code, out, err = ask(capsys, "predict", "last", "-", "--json")
     assert code == 0, err
-    assert json.loads(out)[0]["image"] == "stdin:"
+    assert json.loads(out)[0]["image"] == "stdin"
 
 
 def test_the_kept_epoch_is_the_one_that_is_told(capsys: pytest.CaptureFixture[str], source: Path) -> None:
