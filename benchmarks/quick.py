@@ -41,7 +41,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for seed in range(asked.seeds):
         config = preset(asked.network).replace(seed=seed)
-        progress = TrainingProgress(Console(stderr=True), len(splits.train))
+        progress = TrainingProgress(Console(stderr=True))
         run = train(splits, config, store, again=asked.again, callbacks=[progress]).run
         done = evaluate(run, splits=splits)
         history = run.history

@@ -98,5 +98,6 @@ def _versions() -> str:
     names = {"ropero": "ropero", "commit": "commit", "python": "Python", "torch": "PyTorch", "numpy": "NumPy"}
     found = environment()
     known = [f"{label} {found[key]}" for key, label in names.items() if found[key]]
-    machine = f"{found['system']}; {found['cpu']}, {found['cores']} cores; {found['device']}"
+    cores = t("{n} cores", n=found["cores"])
+    machine = f"{found['system']}; {found['cpu']}, {cores}; {found['device']}"
     return "\n".join([*known, machine])

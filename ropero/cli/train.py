@@ -51,12 +51,13 @@ def train(
     config = preset(changes.get("network", "quick")).replace(**changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
-    parts = verb.cut(config, splits)
+    has_test = splits.test is not None or config.test > 0
     if report:
         # Better said now than after the training.
-        parts.part("test")
+        if not has_test:
+            splits.part("test")
         import_module("ropero.reports")
-    elif parts.test is None:
+    elif not has_test:
         screen.say(t("These data have no test part; --test 0.1, for example, holds one out of training."))
     try:
         done = verb.train(
@@ -64,7 +65,7 @@ def train(
             config,
             RunStore(common.runs),
             again=again,
-            callbacks=[TrainingProgress(screen.err(), len(parts.train))],
+            callbacks=[TrainingProgress(screen.err())],
             announce=_announce,
         )
     except KeyboardInterrupt as error:
@@ -81,7 +82,7 @@ def train(
         content |= _report(done.run, splits, common.json)
     if common.json:
         screen.show_json(content)
-    elif not report and parts.test is not None:
+    elif not report and has_test:
         screen.say(t("Next: ropero evaluate {run}", run=done.run.name))
 
 

@@ -149,7 +149,7 @@ def train(
             t("Training {network}: about {time}.", network=network, time=human_seconds(plan.estimate_seconds))
         )
 
-    progress = TrainingProgress(console, len(train_verb.cut(config, splits).train))
+    progress = TrainingProgress(console)
     store = RunStore(Path(runs) if runs else None)
     done = train_verb.train(splits, config, store, again=again, callbacks=[progress], announce=announce)
     if done.how == "already trained":

@@ -57,9 +57,8 @@ class _Rate(ProgressColumn):
 class TrainingProgress(Callback):
     """Shows a training: epoch, bar, rate and time left, and a line of figures for every epoch that has ended."""
 
-    def __init__(self, console: Console, train_images: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._images = train_images
         self._epochs = 0
         self._progress: Progress | None = None
         self._task = TaskID(0)
@@ -72,7 +71,7 @@ class TrainingProgress(Callback):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %", markup=False),
-            _Rate(self._images / steps_per_epoch),
+            _Rate(config.batch_size),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,

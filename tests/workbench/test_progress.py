@@ -83,7 +83,7 @@ def test_readers_say_what_they_count(tmp_path: Path) -> None:
 
 def test_figures_of_a_training_are_no_markup() -> None:
     console, file = _terminal()
-    shown = TrainingProgress(console, 100)
+    shown = TrainingProgress(console)
     shown.on_train_begin(TrainConfig(epochs=2), 10, 0, History())
     assert shown._progress is not None
     shown._progress.update(shown._task, description="[bold]Epoch")
