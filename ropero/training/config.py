@@ -17,6 +17,7 @@ from ropero.texts import mark, t
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Flip = Literal["none", "random", "alternating"]
+Fill = Literal["nearest", "constant", "reflect", "wrap"]
 Keep = Literal["last", "best"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -49,9 +50,24 @@ class TrainConfig:
     warmup: float = _option(0.2, mark("Share of the training in which the learning rate rises."), 0, 1)
     label_smoothing: float = _option(0.1, mark("Share of the target given to all classes alike."), 0, 0.99)
     flip: Flip = _option("alternating", mark("Mirror images left to right."))
-    shift: int = _option(0, mark("Move images by up to this many pixels."), 0, 1000)
+    vertical_flip: bool = _option(False, mark("Turn images upside down half of the time."))
+    rotation: float = _option(0.0, mark("Turn images by up to this many degrees, either way."), 0, 180)
+    width_shift: float = _option(0.0, mark("Move images sideways by up to this share of their width."), 0, 0.9)
+    height_shift: float = _option(0.0, mark("Move images up or down by up to this share of their height."), 0, 0.9)
+    shear: float = _option(0.0, mark("Slant images by up to this many degrees, either way."), 0, 89)
+    zoom: float = _option(0.0, mark("Stretch or shrink each side by up to this share."), 0, 0.9)
+    fill: Fill = _option("nearest", mark("What comes in at the edges of moved images."))
     erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1)
     erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000)
+    mixup: float = _option(0.0, mark("Blend images and labels in pairs; the parameter of the Beta distribution."), 0, 10)
+    cutmix: float = _option(
+        0.0, mark("Paste a rectangle of one image into another; the parameter of the Beta distribution."), 0, 10
+    )
+    augment_from: int = _option(1, mark("First epoch that augments its images."), 1, 100_000)
+    augment_validation: bool = _option(
+        False, mark("Augment the validation images too: a fault of some protocols, here to be repeated.")
+    )
+    clip_norm: float = _option(0.0, mark("Longest gradient that is followed in full; 0 follows all."), 0, 1e6)
     ema: float = _option(
         0.0, mark("Decay of the weights' moving average, which is then kept; 0 turns it off."), 0, 0.99999
     )

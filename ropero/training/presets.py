@@ -35,7 +35,6 @@ def _plain(network: str, **changes: Any) -> TrainConfig:
         "schedule": "constant",
         "label_smoothing": 0.0,
         "flip": "none",
-        "shift": 0,
         "erase": 0.0,
         "ema": 0.0,
         # bf16 costs these small matrix products more than it saves (benchmarks/results/precision.json).
