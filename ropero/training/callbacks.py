@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from ropero.data.dataset import Dataset
+from ropero.models.classifier import Classifier
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
 
 
 class Callback:
-    """Hooks of the training loop. `on_epoch_end` may return True to end the training after that epoch."""
+    """Hooks of the training loop. `on_epoch_end` may return True to end the training after that epoch.
+
+    All hooks have had an epoch before its checkpoint is written: a training that is killed in between gives them that
+    epoch once more, so what they write should be the same when it is written twice.
+    """
+
+    def on_set_up(self, model: Classifier, kept: Classifier, train: Dataset, validation: Dataset | None) -> None:
+        """Before on_train_begin: the networks, on their device with the weights they start or go on from, and the data.
+
+        Args:
+            model: the network that learns; in on_step_end and on_epoch_end its parameters' `.grad` are those of the
+                last step. Batch-norm listens in train mode: to run images through it, take a copy.
+            kept: the network whose weights are judged and kept: the moving average, or `model` itself.
+            train: what is learned from.
+            validation: what is judged by, None without such a part.
+        """
 
     def on_train_begin(
         self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History

@@ -67,6 +67,8 @@ def fit(
         state.restore(snapshot)
     runner = EpochRunner(config, to_device(train, device), store)
     held_out = to_device(validation, device) if validation is not None else None
+    for hook in hooks:
+        hook.on_set_up(state.model, state.kept, train, validation)
     # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
     done = state.epoch * runner.steps + state.step
     stopped = any([bool(hook.on_train_begin(config, runner.steps, done, state.history)) for hook in hooks])  # noqa: C419
@@ -76,9 +78,10 @@ def fit(
             record = _judge(config, state, held_out, runner.steps)
             check_finite(config, state, record)
             state.close_epoch(record)
+            # Before the checkpoint: killed in between, the hooks see the epoch twice, not never.
+            stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
             if store:
                 store.save(*state.snapshot(config.keep == "best"))
-            stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
     finally:
         for hook in hooks:
             hook.on_train_end()

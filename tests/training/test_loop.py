@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import synthetic
 
+from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged, UsageError
 from ropero.models.classifier import Classifier
 from ropero.training import loop
@@ -134,6 +135,58 @@ def test_the_training_accuracy_counts_every_image_once() -> None:
 
     fit(SMALL.replace(batch_size=7), synthetic(64), callbacks=[Look()])  # 64 = 9 * 7 + 1
     assert all(round(record.train_accuracy * 64, 6) == int(round(record.train_accuracy * 64, 6)) for record in seen)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_hooks_are_given_the_networks_their_gradients_and_the_parts(ema: float) -> None:
+    told: list[str] = []
+    held_out = synthetic(60, seed=1)
+    data = synthetic()
+
+    class Watch(Callback):
+        def on_set_up(self, model: Classifier, kept: Classifier, train: Dataset, validation: Dataset | None) -> None:
+            told.append("set up")
+            self.model, self.kept = model, kept
+            assert (train, validation) == (data, held_out)
+            assert (kept is model) == (ema == 0)
+
+        def on_train_begin(self, *_: object) -> None:
+            told.append("begin")
+
+        def gradients(self) -> list[torch.Tensor]:
+            return [p.grad.clone() for p in self.model.parameters() if p.grad is not None]
+
+        def on_step_end(self, step: int) -> None:
+            self.last = self.gradients()
+
+        def on_epoch_end(self, record: EpochRecord) -> None:
+            told.append("epoch")
+            # Nothing between the last step and here, validation included, has touched them.
+            assert len(self.last) == len(list(self.model.parameters()))
+            assert all(map(torch.equal, self.last, self.gradients()))
+            assert any(bool(one.any()) for one in self.last)
+
+    watch = Watch()
+    kept, _ = fit(SMALL.replace(ema=ema), data, held_out, callbacks=[watch])
+    assert told == ["set up", "begin", "epoch", "epoch", "epoch"]
+    assert same(kept, watch.kept)
+
+
+def test_an_epoch_that_was_cut_off_in_its_hooks_is_given_to_them_again(tmp_path: Path) -> None:
+    epochs: list[int] = []
+
+    class Cut(Callback):
+        def on_epoch_end(self, record: EpochRecord) -> None:
+            epochs.append(record.epoch)
+            if epochs == [1, 2]:
+                raise KeyboardInterrupt
+
+    whole, _ = fit(SMALL, synthetic())
+    with pytest.raises(KeyboardInterrupt):
+        fit(SMALL, synthetic(), callbacks=[Cut()], store=CheckpointStore(tmp_path))
+    resumed, _ = fit(SMALL, synthetic(), callbacks=[Cut()], store=CheckpointStore(tmp_path))
+    assert epochs == [1, 2, 2, 3]
+    assert same(whole, resumed)
 
 
 def test_the_estimate_disturbs_nothing() -> None:
