@@ -32,6 +32,12 @@ _SCHEDULES = {
     "step": mark("it is divided by ten at half and again at three quarters of the training"),
     "constant": mark("it stays the same throughout"),
 }
+_FILLS = {
+    "nearest": mark("with the outermost pixels"),
+    "constant": mark("with black"),
+    "reflect": mark("with a mirror image"),
+    "wrap": mark("with the other side"),
+}
 _CALIBRATED = 0.01  # a smaller gap between stated confidence and hit rate is called a good fit
 
 
@@ -65,25 +71,86 @@ def recipe(config: TrainConfig) -> list[str]:
 
 
 def _augmentation(config: TrainConfig) -> list[str]:
-    n = Numbers.current()
-    done = []
-    if config.flip == "random":
-        done.append(t("mirrored at random"))
-    elif config.flip == "alternating":
-        done.append(t("mirrored in every other epoch"))
-    if config.shift:
-        done.append(tn("moved by up to one pixel", "moved by up to {n} pixels", config.shift))
+    done = _moves(config)
     if config.erase and config.erase_side:
         done.append(
             t(
                 "blackened in a square of {side} pixels with a probability of {share}",
                 side=config.erase_side,
-                share=n.percent(config.erase, 0),
+                share=Numbers.current().percent(config.erase, 0),
             )
         )
-    if not done:
+    said = [t("While training, images are {changes}.", changes=t(", ").join(done))] if done else []
+    said += _mixing(config)
+    if not said:
         return [t("The images are trained on as they are.")]
-    return [t("While training, images are {changes}.", changes=t(", ").join(done))]
+    if config.augment_from > 1:
+        said.append(t("Before epoch {epoch} they are left as they are.", epoch=config.augment_from))
+    if config.augment_validation and done:
+        said.append(
+            t(
+                "The validation images are changed in the same way, so the validation figures are not of the images "
+                "themselves."
+            )
+        )
+    return said
+
+
+def _moves(config: TrainConfig) -> list[str]:
+    """What is done to where an image's pixels are."""
+    n = Numbers.current()
+    done = []
+    if config.rotation:
+        done.append(t("turned by up to {degrees}° either way", degrees=n.general(config.rotation)))
+    if config.width_shift:
+        done.append(t("moved sideways by up to {share} of their width", share=n.percent(config.width_shift)))
+    if config.height_shift:
+        done.append(t("moved up or down by up to {share} of their height", share=n.percent(config.height_shift)))
+    if config.shear:
+        done.append(t("slanted by up to {degrees}° either way", degrees=n.general(config.shear)))
+    if config.zoom:
+        done.append(t("stretched or shrunk by up to {share} along each side", share=n.percent(config.zoom)))
+    if done:
+        done[-1] = t("{change}, the gaps filled {fill}", change=done[-1], fill=t(_FILLS[config.fill]))
+    if config.flip == "random":
+        done.append(t("mirrored at random"))
+    elif config.flip == "alternating":
+        done.append(t("mirrored in every other epoch"))
+    if config.vertical_flip:
+        done.append(t("turned upside down at random"))
+    return done
+
+
+def _mixing(config: TrainConfig) -> list[str]:
+    """What is done to pairs of images."""
+    n = Numbers.current()
+    mixup, cutmix = n.general(config.mixup), n.general(config.cutmix)
+    if config.mixup and config.cutmix:
+        return [
+            t(
+                "Every batch is mixed in pairs, by mixup (Beta parameter {mixup}) or CutMix ({cutmix}) as a coin says; "
+                "the training accuracy counts the label that weighs more.",
+                mixup=mixup,
+                cutmix=cutmix,
+            )
+        ]
+    if config.mixup:
+        return [
+            t(
+                "Images and labels are blended in pairs (mixup, Beta parameter {value}); the training accuracy counts "
+                "the label that weighs more.",
+                value=mixup,
+            )
+        ]
+    if config.cutmix:
+        return [
+            t(
+                "A rectangle of each image is taken from another, and the labels are mixed by area (CutMix, Beta "
+                "parameter {value}); the training accuracy counts the label that weighs more.",
+                value=cutmix,
+            )
+        ]
+    return []
 
 
 def curve_notes(config: TrainConfig, history: History) -> list[str]:

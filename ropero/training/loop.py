@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ropero.data import augment
 from ropero.data.batches import DeviceImages, batch_bounds, chunk_size, epoch_order, in_chunks, to_device, to_unit
 from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged, UsageError
@@ -22,6 +21,7 @@ from ropero.models.classifier import Classifier
 from ropero.models.zoo import build
 from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision
 from ropero.texts import t
+from ropero.training.augmentation import Augmentation
 from ropero.training.callbacks import Callback, EarlyStopping
 from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
@@ -75,7 +75,7 @@ def fit(
     try:
         while state.epoch < config.epochs and not stopped:
             runner.run(state, hooks)
-            record = _judge(config, state, held_out, runner.steps)
+            record = _judge(config, state, held_out, runner)
             check_finite(config, state, record)
             state.close_epoch(record)
             # Before the checkpoint: killed in between, the hooks see the epoch twice, not never.
@@ -121,11 +121,10 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
             )
         ) from error
     side = min(train.input_shape[1:])
-    for name, value in (("shift", 2 * config.shift), ("erase_side", config.erase_side if config.erase else 0)):
-        if value > side:
-            raise UsageError(
-                t("{name} is too large for images of {side} pixels; make it smaller or 0.", name=name, side=side)
-            )
+    if config.erase and config.erase_side > side:
+        raise UsageError(
+            t("{name} is too large for images of {side} pixels; make it smaller or 0.", name="erase_side", side=side)
+        )
 
 
 class EpochRunner:
@@ -136,7 +135,7 @@ class EpochRunner:
         self.device = images.labels.device
         self.precision = resolve_precision(config.precision, self.device)
         self.bounds = batch_bounds(len(images), config.batch_size)
-        self.half = augment.flip_halves(len(images), config.seed)
+        self.augmentation = Augmentation(config, len(images))
         self.loss = nn.CrossEntropyLoss(label_smoothing=config.label_smoothing)
 
     @property
@@ -172,12 +171,13 @@ class EpochRunner:
         config = self.config
         torch.manual_seed(mix_seed("step", config.seed, state.epoch, state.step))
         place = chosen.to(self.device)
-        pixels = self._augmented(self.images.pixels[place], chosen, state.epoch)  # (B, C, H, W) uint8
-        labels = self.images.labels[place]  # (B,)
+        pixels, targets = self.augmentation.of_training(
+            self.images.pixels[place], self.images.labels[place], chosen, state.epoch
+        )
         inputs = to_unit(pixels).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = state.model(inputs)  # (B, K)
-        loss: Tensor = self.loss(logits.float(), labels)
+        loss = targets.loss(self.loss, logits.float())
         rate = rate_at(config, state.epoch * self.steps + state.step, config.epochs * self.steps)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
@@ -186,15 +186,7 @@ class EpochRunner:
         state.optimizer.step()
         if state.averaged is not None:
             _average(state.averaged, state.model, config.ema)
-        return loss.detach(), (logits.detach().argmax(1) == labels).sum()
-
-    def _augmented(self, pixels: Tensor, chosen: Tensor, epoch: int) -> Tensor:
-        config = self.config
-        if config.flip == "random":
-            pixels = augment.random_flip(pixels)
-        elif config.flip == "alternating":
-            pixels = augment.alternating_flip(pixels, self.half[chosen], epoch)
-        return augment.random_erase(augment.random_shift(pixels, config.shift), config.erase, config.erase_side)
+        return loss.detach(), (logits.detach().argmax(1) == targets.heavier).sum()
 
 
 @torch.no_grad()
@@ -205,10 +197,12 @@ def _average(averaged: Classifier, model: Classifier, decay: float) -> None:
     torch._foreach_lerp_([ours[name] for name in floats], [theirs[name] for name in floats], 1 - decay)
 
 
-def _judge(config: TrainConfig, state: TrainState, held_out: DeviceImages | None, steps: int) -> EpochRecord:
+def _judge(config: TrainConfig, state: TrainState, held_out: DeviceImages | None, runner: EpochRunner) -> EpochRecord:
     """The record of the epoch that has just ended, validation included."""
-    started = time.perf_counter()
-    loss, accuracy = _validate(state.kept, held_out) if held_out is not None else (None, None)
+    started, steps = time.perf_counter(), runner.steps
+    loss = accuracy = None
+    if held_out is not None:
+        loss, accuracy = _validate(state.kept, held_out, runner.augmentation, state.epoch)
     return EpochRecord(
         epoch=state.epoch + 1,
         train_loss=state.loss_sum / state.seen,
@@ -236,14 +230,20 @@ def check_finite(config: TrainConfig, state: TrainState, record: EpochRecord) ->
         )
 
 
-def _validate(model: Classifier, held_out: DeviceImages) -> tuple[float, float]:
-    """Mean loss in nats, without label smoothing, and accuracy; in fp32."""
+def _validate(
+    model: Classifier, held_out: DeviceImages, augmentation: Augmentation | None = None, epoch: int = 0
+) -> tuple[float, float]:
+    """Mean loss in nats, without label smoothing, and accuracy; in fp32. With an augmentation, of what it makes of the
+    images in this epoch."""
     was_training = model.training
     model.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for part in in_chunks(len(held_out), chunk_size(model.input_shape)):
-            logits = model(to_unit(held_out.pixels[part]))  # (B, K)
+        for chunk, part in enumerate(in_chunks(len(held_out), chunk_size(model.input_shape))):
+            pixels = held_out.pixels[part]
+            if augmentation is not None:
+                pixels = augmentation.of_validation(pixels, epoch, chunk)
+            logits = model(to_unit(pixels))  # (B, K)
             loss += float(nn.functional.cross_entropy(logits, held_out.labels[part], reduction="sum"))
             hits += int((logits.argmax(1) == held_out.labels[part]).sum())
     model.train(was_training)
