@@ -70,6 +70,8 @@ def _train_flags() -> type[Any]:
     hints = get_type_hints(TrainConfig)
     flags: list[tuple[str, Any, Any]] = []
     for one in fields(TrainConfig):
+        if one.metadata["help"] is None:
+            continue  # no flag: a layer list comes from the file that --network names
         converter = whole_number if hints[one.name] is int else None
         shown = Parameter(help=one.metadata["help"], show_default=_shows(one.default), converter=converter)
         flags.append((one.name, Annotated[hints[one.name] | None, shown], field(default=None)))

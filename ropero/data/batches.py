@@ -6,7 +6,6 @@ Legend: N images, C channels, H x W pixels, B images in a batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from torch import Tensor
 from ropero.data.dataset import Dataset, Images
 from ropero.runtime import mix_seed
 
-_CHUNK_VALUES = 4_000_000  # numbers in a chunk; a network's own activations are several times that
+_CHUNK_VALUES = 64_000_000  # numbers in a network's largest activation, 256 MB
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,10 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], n], strict=True))
 
 
-def chunk_size(input_shape: tuple[int, int, int]) -> int:
-    """Images (C, H, W) that go through a network at once without gradients: 1000 small ones, fewer large ones."""
-    return max(1, min(1000, _CHUNK_VALUES // math.prod(input_shape)))
+def chunk_size(values: int) -> int:
+    """Images that go through a network at once, whose largest activation has so many values for one image:
+    1000 small ones, fewer large ones."""
+    return max(1, min(1000, _CHUNK_VALUES // values))
 
 
 def in_chunks(n: int, size: int) -> Iterator[slice]:

@@ -5,6 +5,7 @@ Knows nothing of run folders; a folder with these two files is a model.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ class ModelCard:
     """What someone needs to use the weights: which network, what goes in, what comes out, what made them.
 
     input_shape is (C, H, W); pixels are float32 in [0, 1], grey or RGB; mean and std are applied inside the network.
+    layers is the list of a network that is not from the zoo.
     """
 
     network: str
@@ -38,9 +40,16 @@ class ModelCard:
     weights_sha256: str
     ropero: str
     format: int = CARD_FORMAT
+    layers: tuple[Mapping[str, Any], ...] = ()
 
 
-def save(model: Classifier, network: str, classes: tuple[str, ...], folder: Path) -> ModelCard:
+def save(
+    model: Classifier,
+    network: str,
+    classes: tuple[str, ...],
+    folder: Path,
+    layers: tuple[Mapping[str, Any], ...] = (),
+) -> ModelCard:
     """Write weights, then the card that vouches for them."""
     weights = folder / "model.safetensors"
     with atomic_path(weights) as path:
@@ -53,6 +62,7 @@ def save(model: Classifier, network: str, classes: tuple[str, ...], folder: Path
         tuple(model.std.flatten().tolist()),
         sha256_file(weights),
         ropero.__version__,
+        layers=layers,
     )
     write_json(folder / "model.json", asdict(card))
     return card
@@ -72,8 +82,8 @@ def read_card(folder: Path) -> ModelCard:
             )
         )
     try:
-        for name in ("input_shape", "classes", "mean", "std"):
-            values[name] = tuple(values[name])
+        for name in ("input_shape", "classes", "mean", "std", "layers"):
+            values[name] = tuple(values.get(name, ()))
         card = ModelCard(**values)
         whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in card.input_shape)
         if not whole or len(card.input_shape) != 3 or not all(isinstance(name, str) for name in card.classes):
@@ -94,7 +104,7 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
         raise RunError(t("{path} is missing.", path=weights))
     if sha256_file(weights) != card.weights_sha256:
         raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
-    model = build(card.network, card.input_shape, len(card.classes))
+    model = build(card.network, card.input_shape, len(card.classes), card.layers)
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""`Classifier`: normalise -> trunk -> head. Pixels in [0, 1] go in, logits come out.
+"""`Classifier`: normalise -> (frozen base ->) trunk -> head. Pixels in [0, 1] go in, logits come out.
 
 Knows nothing of data files or training. Normalisation is part of the network, so training, exported files, command
 line and service all feed it the same thing.
@@ -7,8 +7,14 @@ Legend: N images, C channels, H x W pixels, D features, K classes.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+from ropero.models.layers import Layer
+
+GUESSED_CHANNELS = 16
 
 
 class Classifier(nn.Module):
@@ -20,10 +26,15 @@ class Classifier(nn.Module):
         input_shape: (C, H, W).
         standardise: whether the training fills the buffers mean and std, of each channel, from its images; without it
             they stay 0 and 1. Buffers count in no parameter total.
+        base: a pretrained part before the trunk that is not trained; what it gives can be kept and used again.
+
+    design: the layer list it was built from, empty when it was written by hand.
+    peak: values of its largest activation for one image, by which memory is planned; guessed when written by hand.
     """
 
     mean: Tensor
     std: Tensor
+    base: nn.Module | None
 
     def __init__(
         self,
@@ -31,12 +42,16 @@ class Classifier(nn.Module):
         head: nn.Module,
         input_shape: tuple[int, int, int],
         standardise: bool = False,
+        base: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.input_shape = input_shape
         self.standardise = standardise
+        self.design: tuple[Layer, ...] = ()
+        self.peak = GUESSED_CHANNELS * math.prod(input_shape)
         self.register_buffer("mean", torch.zeros(1, input_shape[0], 1, 1))
         self.register_buffer("std", torch.ones(1, input_shape[0], 1, 1))
+        self.base = None if base is None else base.eval().requires_grad_(False)
         self.trunk = trunk
         self.head = head
 
@@ -52,9 +67,30 @@ class Classifier(nn.Module):
                 self.mean[0, channel] = float(mean)
                 self.std[0, channel] = max(1e-3, float(((values - mean) ** 2 * share).sum().sqrt()))
 
+    def train(self, mode: bool = True) -> Classifier:
+        """The base stays as it is: its dropout and batch-norm never train."""
+        super().train(mode)
+        if self.base is not None:
+            self.base.eval()
+        return self
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) in [0, 1] -> what the trunk takes: normalised pixels, or what the base makes of them."""
+        pixels = (pixels - self.mean) / self.std
+        if self.base is None:
+            return pixels
+        with torch.no_grad():
+            found: Tensor = self.base(pixels)
+        return found
+
+    def decide(self, codes: Tensor) -> Tensor:
+        """What `encode` gave -> logits (N, K)."""
+        logits: Tensor = self.head(self.trunk(codes))
+        return logits
+
     def features(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> (N, D), what the head decides from."""
-        found: Tensor = self.trunk((pixels - self.mean) / self.std)
+        found: Tensor = self.trunk(self.encode(pixels))
         return found
 
     def forward(self, pixels: Tensor) -> Tensor:

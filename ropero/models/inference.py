@@ -50,7 +50,7 @@ def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Imag
         with torch.inference_mode():
             parts = [
                 ask(to_unit(channels_first(images[part]).to(device))).float().cpu().numpy()
-                for part in in_chunks(len(images), chunk_size(model.input_shape))
+                for part in in_chunks(len(images), chunk_size(model.peak))
             ]
     finally:
         model.train(was_training)

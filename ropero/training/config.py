@@ -7,7 +7,9 @@ Knows nothing of torch, data or files. A field's help is its entry in the texts 
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -38,7 +40,11 @@ class TrainConfig:
         UsageError: a value of the wrong kind or out of its range, or values that contradict each other.
     """
 
-    network: str = _option("quick", mark("Network to train; `ropero networks` lists them."))
+    network: str = _option(
+        "quick",
+        mark("Network to train: a name that `ropero networks` lists, a layer list my_net.toml, or my_net.py:build."),
+    )
+    layers: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"help": None})  # of a network of one's own
     epochs: int = _option(9, mark("Passes over the training images."), 1, 100_000)
     batch_size: int = _option(500, mark("Images in a training step."), 2, 65_536)
     optimizer: Optimizer = _option("adamw", mark("How the weights follow the gradient."))
@@ -59,7 +65,9 @@ class TrainConfig:
     fill: Fill = _option("nearest", mark("What comes in at the edges of moved images."))
     erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1)
     erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000)
-    mixup: float = _option(0.0, mark("Blend images and labels in pairs; the parameter of the Beta distribution."), 0, 10)
+    mixup: float = _option(
+        0.0, mark("Blend images and labels in pairs; the parameter of the Beta distribution."), 0, 10
+    )
     cutmix: float = _option(
         0.0, mark("Paste a rectangle of one image into another; the parameter of the Beta distribution."), 0, 10
     )
@@ -87,7 +95,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for one in fields(self):
-            object.__setattr__(self, one.name, _checked(one, hints[one.name], getattr(self, one.name)))
+            if one.name != "layers":
+                object.__setattr__(self, one.name, _checked(one, hints[one.name], getattr(self, one.name)))
+        object.__setattr__(self, "layers", _plain(self.layers))
         for name in ("validation", "test"):
             value = getattr(self, name)
             if value >= 1 and value != int(value):
@@ -111,6 +121,16 @@ class TrainConfig:
             if name not in known:
                 raise UsageError(t("Unknown option {name!r}.", name=name) + did_you_mean(name, known))
         return cls(**values)
+
+
+def _plain(layers: Any) -> tuple[Mapping[str, Any], ...]:
+    """A layer list as JSON has it, so that what is written and read again is equal. Raises UsageError."""
+    try:
+        return tuple(json.loads(json.dumps(list(layers))))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(
+            t("{name} should be of type {kind}, got {value!r}.", name="layers", kind="list", value=layers)
+        ) from error
 
 
 def _checked(one: dataclasses.Field[Any], hint: Any, value: Any) -> Any:

@@ -105,7 +105,7 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
         raise UsageError(
             t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
         )
-    network = build(config.network, train.input_shape, len(train.classes)).eval()
+    network = build(config.network, train.input_shape, len(train.classes), config.layers).eval()
     try:
         with torch.inference_mode():
             network(torch.zeros(1, *train.input_shape))
@@ -239,7 +239,7 @@ def _validate(
     model.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for chunk, part in enumerate(in_chunks(len(held_out), chunk_size(model.input_shape))):
+        for chunk, part in enumerate(in_chunks(len(held_out), chunk_size(model.peak))):
             pixels = held_out.pixels[part]
             if augmentation is not None:
                 pixels = augmentation.of_validation(pixels, epoch, chunk)

@@ -1,8 +1,10 @@
-"""The recipe that a network is trained with unless the user says otherwise: a function a network."""
+"""Every network of the zoo has a recipe of its own: a function that returns a `TrainConfig`, sound and chosen by
+validation (docs/lab-notes.md). What the reports did with their networks is in the room `experiments`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ropero.errors import unknown
@@ -17,16 +19,32 @@ def quick() -> TrainConfig:
 
 def dense() -> TrainConfig:
     """The protocol of the Keras tutorial as reports use it: Adam at 1e-3, batches of 32, 20 epochs, no augmentation."""
-    return _plain("dense", epochs=20, batch_size=32)
+    return plain("dense", epochs=20, batch_size=32)
 
 
 def softmax() -> TrainConfig:
     """Adam at 1e-3 with batches of 128, 20 epochs."""
-    return _plain("softmax", epochs=20, batch_size=128)
+    return plain("softmax", epochs=20, batch_size=128)
 
 
-def _plain(network: str, **changes: Any) -> TrainConfig:
-    plain: dict[str, Any] = {
+def cnn(network: str, **changes: Any) -> TrainConfig:
+    """A convolutional network: one cycle of AdamW, mirrored images, a little label smoothing."""
+    return TrainConfig(
+        **{
+            "network": network,
+            "epochs": 20,
+            "batch_size": 128,
+            "learning_rate": 0.002,
+            "beta2": 0.999,
+            "erase": 0.0,
+            **changes,
+        }
+    )
+
+
+def plain(network: str, **changes: Any) -> TrainConfig:
+    """What `compile` and `fit` of Keras do when nothing is asked of them: Adam at 1e-3, no augmentation."""
+    settings: dict[str, Any] = {
         "network": network,
         "optimizer": "adam",
         "learning_rate": 0.001,
@@ -37,13 +55,35 @@ def _plain(network: str, **changes: Any) -> TrainConfig:
         "flip": "none",
         "erase": 0.0,
         "ema": 0.0,
-        # bf16 costs these small matrix products more than it saves (benchmarks/results/precision.json).
+        # bf16 costs small matrix products more than it saves (benchmarks/results/precision.json).
         "precision": "fp32",
     }
-    return TrainConfig(**{**plain, **changes})
+    return TrainConfig(**{**settings, **changes})
 
 
-PRESETS: dict[str, Callable[[], TrainConfig]] = {"quick": quick, "dense": dense, "softmax": softmax}
+PRESETS: dict[str, Callable[[], TrainConfig]] = {
+    "quick": quick,
+    "dense": dense,
+    "softmax": softmax,
+    **{
+        f"santiago-{name}": partial(cnn, f"santiago-{name}")
+        for name in ("a1", "a2", "a3", "1", "2", "3", "4", "5", "6")
+    },
+    "monterrey-cnn": partial(cnn, "monterrey-cnn"),
+    "monterrey-rnn": partial(cnn, "monterrey-rnn", clip_norm=1.0),
+    "monterrey-bilstm": partial(cnn, "monterrey-bilstm", clip_norm=1.0),
+    "monterrey-gru": partial(cnn, "monterrey-gru", clip_norm=1.0),
+    "monterrey-attention": partial(cnn, "monterrey-attention", clip_norm=1.0),
+    "lunzhi-cnn-1": partial(cnn, "lunzhi-cnn-1"),
+    "lunzhi-cnn-3": partial(cnn, "lunzhi-cnn-3"),
+    "lunzhi-cnn-4": partial(cnn, "lunzhi-cnn-4"),
+    **{
+        name: partial(plain, name, epochs=50, batch_size=256)
+        for name in ("lunzhi-vgg19", "lunzhi-vgg16", "vgg19-frozen", "vgg16-frozen")
+    },
+    "vgg19": partial(cnn, "vgg19", learning_rate=3e-4, clip_norm=1.0),
+    "alexnet": partial(cnn, "alexnet", learning_rate=3e-4, clip_norm=1.0),
+}
 
 
 def preset(network: str) -> TrainConfig:

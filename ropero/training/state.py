@@ -82,7 +82,7 @@ class TrainState:
 def begin(config: TrainConfig, train: Dataset, device: torch.device) -> TrainState:
     """A fresh network on the device, started from the config's seed, normalised by the training part."""
     torch.manual_seed(mix_seed("weights", config.seed))
-    model = build(config.network, train.input_shape, len(train.classes))
+    model = build(config.network, train.input_shape, len(train.classes), config.layers)
     model.measure(channels_first(train.images))
     model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval() if config.ema else None

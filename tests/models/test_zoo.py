@@ -33,18 +33,20 @@ def test_shapes_and_gradients(name: str, shape: tuple[int, int, int]) -> None:
     out = model(torch.rand(4, *shape))
     assert out.shape == (4, 7)
     out.square().sum().backward()
-    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
-    assert any(p.grad.abs().sum() > 0 for p in model.parameters() if p.grad is not None)
+    learning = [p for p in model.parameters() if p.requires_grad]
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in learning)
+    assert all(p.grad is None for p in model.parameters() if not p.requires_grad)
+    assert any(p.grad.abs().sum() > 0 for p in learning if p.grad is not None)
 
 
 @ALL
 def test_eval_is_deterministic_and_counts_no_neighbours(name: str) -> None:
-    images = synthetic(9).images
+    images = synthetic(4).images
     model = build(name, (1, 28, 28), 3)
     together = logits(model, images)
     np.testing.assert_array_equal(together, logits(model, images))
-    alone = np.concatenate([logits(model, images[i : i + 1]) for i in range(9)])
-    np.testing.assert_allclose(together, alone, atol=1e-5)
+    alone = np.concatenate([logits(model, images[i : i + 1]) for i in range(4)])
+    np.testing.assert_allclose(together, alone, atol=1e-5 * max(1, np.abs(together).max()))
 
 
 @ALL
@@ -55,7 +57,7 @@ def test_save_and_load_is_identity(name: str, tmp_path: Path) -> None:
     checkpoint.save(model, name, ("a", "b", "c"), tmp_path)
     loaded, card = checkpoint.load(tmp_path)
     assert (card.network, card.classes, card.input_shape) == (name, ("a", "b", "c"), (1, 28, 28))
-    np.testing.assert_array_equal(logits(model, synthetic().images), logits(loaded, synthetic().images))
+    np.testing.assert_array_equal(logits(model, synthetic(4).images), logits(loaded, synthetic(4).images))
 
 
 @ALL
@@ -64,7 +66,7 @@ def test_the_summary_adds_up(name: str) -> None:
     summary = summarise(model)
     assert sum(row.parameters for row in summary.rows) == summary.total
     assert summary.rows[-1].output_shape == (10,)
-    assert summary.trainable == sum(p.numel() for p in model.parameters())
+    assert summary.trainable == sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
 def test_known_totals() -> None:

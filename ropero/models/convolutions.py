@@ -1,0 +1,343 @@
+"""Layers on images (H, W, C) by Keras's names: convolutions, poolings and what changes a picture's size.
+
+"same" padding is Keras's: with a stride the picture is padded more at the lower right, by what is known of its size.
+Legend: N images, H x W pixels, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ropero.errors import UsageError
+from ropero.models.layers import GLOROT, LINEAR, Layer, Shape, activated, positive, start
+from ropero.texts import t
+
+Pair = int | tuple[int, int]
+
+
+def _pair(name: str, value: Pair) -> tuple[int, int]:
+    pair = (value, value) if isinstance(value, int) else value
+    for side in pair:
+        positive(name, side)
+    return pair
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of `size` that moves over a picture by `stride`; "valid" stays inside, "same" pads."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: str
+
+    def output(self, shape: Shape) -> tuple[int, int]:
+        """(H, W) of what comes out. Raises UsageError for a window that is larger than the picture."""
+        if self.padding not in ("valid", "same"):
+            raise UsageError(
+                t("{name} should be one of {known}, got {value!r}.", name="padding", known="valid, same",
+                  value=self.padding)
+            )  # fmt: skip
+        if self.padding == "same":
+            return -(-shape[0] // self.stride[0]), -(-shape[1] // self.stride[1])
+        if self.size[0] > shape[0] or self.size[1] > shape[1]:
+            raise UsageError(
+                t(
+                    'a window of {window} does not fit into a picture of {shape}; use a smaller one, padding "same" or '
+                    "less pooling before it.",
+                    window=f"{self.size[0]} x {self.size[1]}",
+                    shape=f"{shape[0]} x {shape[1]}",
+                )
+            )
+        down, right = ((shape[i] - self.size[i]) // self.stride[i] + 1 for i in (0, 1))
+        return down, right
+
+    def margins(self, shape: Shape) -> tuple[int, int, int, int]:
+        """Rows and columns that "same" adds, as torch's pad wants them: left, right, top, bottom."""
+        if self.padding == "valid":
+            return 0, 0, 0, 0
+        out = self.output(shape)
+        rows, columns = (max(0, (out[i] - 1) * self.stride[i] + self.size[i] - shape[i]) for i in (0, 1))
+        return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
+
+
+class _Images(Layer):
+    ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+@dataclass(frozen=True)
+class Conv2D(_Images):
+    """Convolution with `filters` windows; groups splits the channels."""
+
+    filters: int = 32
+    kernel_size: Pair = 3
+    strides: Pair = 1
+    padding: str = "valid"
+    activation: str = LINEAR
+    use_bias: bool = True
+    groups: int = 1
+    kernel_initializer: str = GLOROT
+
+    def output(self, shape: Shape) -> Shape:
+        for name in ("filters", "groups"):
+            positive(name, getattr(self, name))
+        if shape[2] % self.groups or self.filters % self.groups:
+            raise UsageError(
+                t(
+                    "groups={groups} should divide the {channels} channels and the {filters} filters.",
+                    groups=self.groups,
+                    channels=shape[2],
+                    filters=self.filters,
+                )
+            )
+        return (*self._window().output(shape), self.filters)
+
+    def module(self, shape: Shape) -> nn.Module:
+        made = convolution(
+            shape,
+            self.filters,
+            self._window(),
+            bias=self.use_bias,
+            groups=self.groups,
+            initializer=self.kernel_initializer,
+        )
+        return activated(made, self.activation)
+
+    def _window(self) -> Window:
+        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2D(_Images):
+    """One convolution for every channel, or `depth_multiplier` of them."""
+
+    kernel_size: Pair = 3
+    strides: Pair = 1
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    activation: str = LINEAR
+    use_bias: bool = True
+
+    def output(self, shape: Shape) -> Shape:
+        positive("depth_multiplier", self.depth_multiplier)
+        return (*self._window().output(shape), shape[2] * self.depth_multiplier)
+
+    def module(self, shape: Shape) -> nn.Module:
+        filters = shape[2] * self.depth_multiplier
+        made = convolution(shape, filters, self._window(), bias=self.use_bias, groups=shape[2])
+        return activated(made, self.activation)
+
+    def _window(self) -> Window:
+        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
+
+
+@dataclass(frozen=True)
+class SeparableConv2D(_Images):
+    """A convolution for every channel, then a mixture of the channels."""
+
+    filters: int = 32
+    kernel_size: Pair = 3
+    strides: Pair = 1
+    padding: str = "valid"
+    depth_multiplier: int = 1
+    activation: str = LINEAR
+    use_bias: bool = True
+
+    def output(self, shape: Shape) -> Shape:
+        for name in ("filters", "depth_multiplier"):
+            positive(name, getattr(self, name))
+        return (*self._window().output(shape), self.filters)
+
+    def module(self, shape: Shape) -> nn.Module:
+        between = shape[2] * self.depth_multiplier
+        depthwise = convolution(shape, between, self._window(), bias=False, groups=shape[2])
+        pointwise = start(nn.Conv2d(between, self.filters, 1, bias=self.use_bias))
+        return activated(Separable(depthwise, pointwise), self.activation)
+
+    def _window(self) -> Window:
+        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
+
+
+class Separable(nn.Sequential):
+    """Depthwise and pointwise convolution: one line in a table."""
+
+
+class PaddedConv(nn.Sequential):
+    """Padding and a convolution: one line in a table."""
+
+
+def convolution(
+    shape: Shape, filters: int, window: Window, *, bias: bool, groups: int = 1, initializer: str = GLOROT
+) -> nn.Module:
+    """A convolution that starts as Keras's and pads as Keras does."""
+    left, right, top, bottom = window.margins(shape)
+    even = left == right and top == bottom
+    padding = (top, left) if even else (0, 0)
+    made = nn.Conv2d(shape[2], filters, window.size, window.stride, padding, groups=groups, bias=bias)
+    start(made, initializer)
+    return made if even else PaddedConv(nn.ZeroPad2d((left, right, top, bottom)), made)
+
+
+@dataclass(frozen=True)
+class MaxPooling2D(_Images):
+    """The largest value in a window, which moves by its own size unless strides say otherwise."""
+
+    pool_size: Pair = 2
+    strides: Pair | None = None
+    padding: str = "valid"
+
+    def output(self, shape: Shape) -> Shape:
+        return (*_pool_window(self).output(shape), shape[2])
+
+    def module(self, shape: Shape) -> nn.Module:
+        window = _pool_window(self)
+        margins = window.margins(shape)
+        pool = nn.MaxPool2d(window.size, window.stride)
+        return nn.Sequential(nn.ConstantPad2d(margins, float("-inf")), pool) if any(margins) else pool
+
+
+@dataclass(frozen=True)
+class AveragePooling2D(_Images):
+    """The mean of a window; what "same" pads counts as nothing."""
+
+    pool_size: Pair = 2
+    strides: Pair | None = None
+    padding: str = "valid"
+
+    def output(self, shape: Shape) -> Shape:
+        return (*_pool_window(self).output(shape), shape[2])
+
+    def module(self, shape: Shape) -> nn.Module:
+        window = _pool_window(self)
+        margins = window.margins(shape)
+        return PaddedMean(window, shape) if any(margins) else nn.AvgPool2d(window.size, window.stride)
+
+
+def _pool_window(layer: MaxPooling2D | AveragePooling2D) -> Window:
+    size = _pair("pool_size", layer.pool_size)
+    return Window(size, size if layer.strides is None else _pair("strides", layer.strides), layer.padding)
+
+
+class PaddedMean(nn.Module):
+    """Mean over windows that hang over the edge, of the pixels inside only."""
+
+    share: Tensor
+
+    def __init__(self, window: Window, shape: Shape) -> None:
+        super().__init__()
+        self.window, self.margins = window, window.margins(shape)
+        inside = self._pool(torch.ones(1, 1, *shape[:2]))
+        self.register_buffer("share", inside, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._pool(x) / self.share
+
+    def _pool(self, x: Tensor) -> Tensor:
+        return functional.avg_pool2d(functional.pad(x, self.margins), self.window.size, self.window.stride)
+
+
+@dataclass(frozen=True)
+class GlobalMaxPooling2D(_Images):
+    """The largest value of every channel."""
+
+    def output(self, shape: Shape) -> Shape:
+        return (shape[2],)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten())
+
+
+@dataclass(frozen=True)
+class GlobalAveragePooling2D(_Images):
+    """The mean of every channel."""
+
+    def output(self, shape: Shape) -> Shape:
+        return (shape[2],)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+@dataclass(frozen=True)
+class SpatialDropout2D(_Images):
+    """Sets whole channels to zero with probability `rate` while training."""
+
+    rate: float = 0.5
+
+    def output(self, shape: Shape) -> Shape:
+        if not 0 <= self.rate < 1:
+            raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name="rate", value=self.rate))
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Dropout2d(self.rate)
+
+
+@dataclass(frozen=True)
+class ZeroPadding2D(_Images):
+    """Rows and columns of zeros on every side: one number, or (rows, columns)."""
+
+    padding: Pair = 1
+
+    def output(self, shape: Shape) -> Shape:
+        rows, columns = _pair("padding", self.padding)
+        return shape[0] + 2 * rows, shape[1] + 2 * columns, shape[2]
+
+    def module(self, shape: Shape) -> nn.Module:
+        rows, columns = _pair("padding", self.padding)
+        return nn.ZeroPad2d((columns, columns, rows, rows))
+
+
+@dataclass(frozen=True)
+class UpSampling2D(_Images):
+    """Every pixel becomes a block of `size` equal ones."""
+
+    size: Pair = 2
+
+    def output(self, shape: Shape) -> Shape:
+        rows, columns = _pair("size", self.size)
+        return shape[0] * rows, shape[1] * columns, shape[2]
+
+    def module(self, shape: Shape) -> nn.Module:
+        rows, columns = _pair("size", self.size)
+        return nn.Upsample(scale_factor=(float(rows), float(columns)), mode="nearest")
+
+
+@dataclass(frozen=True)
+class Resizing(_Images):
+    """Bilinear resizing, half-pixel centres, no filter, as Keras's layer does it."""
+
+    height: int = 28
+    width: int = 28
+
+    def output(self, shape: Shape) -> Shape:
+        positive("height", self.height)
+        positive("width", self.width)
+        return self.height, self.width, shape[2]
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Upsample(size=(self.height, self.width), mode="bilinear", align_corners=False)
+
+
+@dataclass(frozen=True)
+class ToColour(_Images):
+    """Grey images as three equal channels; colour images stay. Keras has no such layer: reports repeat the channel."""
+
+    def output(self, shape: Shape) -> Shape:
+        if shape[2] not in (1, 3):
+            raise UsageError(t("takes grey or colour images, but gets {shape}.", shape=shape))
+        return (*shape[:2], 3)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Identity() if shape[2] == 3 else RepeatChannel()
+
+
+class RepeatChannel(nn.Module):
+    """(N, 1, H, W) -> (N, 3, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,292 @@
+"""Layers by Keras's names, as plain descriptions: each knows its options, its output shape and the module it becomes.
+
+A description is what a zoo entry, a `my_net.toml` and a saved model have in common. Modules start as Keras's do: Glorot
+uniform weights, zero biases. Images travel as torch has them, (N, C, H, W), but shapes are written as Keras writes
+them, and `Flatten` and `Reshape` read in Keras's order, so that weights of both mean the same.
+Legend: N images, H x W pixels, C channels, T time steps, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ropero.errors import UsageError, unknown
+from ropero.texts import t
+
+Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, (D,) of vectors
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "elu": nn.ELU,
+    "selu": nn.SELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "swish": nn.SiLU,
+    "softplus": nn.Softplus,
+    "softsign": nn.Softsign,
+}
+LINEAR, SOFTMAX = "linear", "softmax"
+GLOROT = "glorot_uniform"  # what Keras's Dense and convolutions begin with
+INITIALIZERS: dict[str, Callable[[Tensor], Tensor]] = {
+    GLOROT: nn.init.xavier_uniform_,
+    "glorot_normal": nn.init.xavier_normal_,
+    "he_uniform": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
+    "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
+    "orthogonal": nn.init.orthogonal_,
+}
+
+
+class Layer(ABC):
+    """One line of a layer list. A subclass is a frozen dataclass whose fields are the Keras layer's options.
+
+    ranks: the numbers of dimensions, without N, that it takes.
+    """
+
+    ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
+
+    @abstractmethod
+    def output(self, shape: Shape) -> Shape:
+        """What comes out for an input of this shape. Raises UsageError when nothing can."""
+
+    @abstractmethod
+    def module(self, shape: Shape) -> nn.Module:
+        """The torch module for an input of this shape, which `output` has accepted."""
+
+    def check(self, shape: Shape) -> None:
+        """Raises UsageError for an input of the wrong number of dimensions."""
+        if len(shape) not in self.ranks:
+            kinds = {1: t("vectors (D,)"), 2: t("sequences (T, D)"), 3: t("images (H, W, C)")}
+            raise UsageError(
+                t(
+                    "takes {expected}, but gets {shape}; {cure}",
+                    expected=" / ".join(kinds[rank] for rank in self.ranks),
+                    shape=shape,
+                    cure=t("put Flatten before it.") if self.ranks == (1,) else t("change the layers before it."),
+                )
+            )
+
+
+class Activated(nn.Sequential):
+    """A layer and its activation: two modules, one line in a table."""
+
+
+def activated(layer: nn.Module, activation: str) -> nn.Module:
+    """The layer with its activation behind it, or alone when it has none."""
+    return layer if activation == LINEAR else Activated(layer, activation_module(activation))
+
+
+def activation_module(name: str) -> nn.Module:
+    """Raises UsageError for an unknown activation."""
+    if name == LINEAR:
+        return nn.Identity()
+    if name not in ACTIVATIONS:
+        raise unknown(t("activation"), name, [LINEAR, SOFTMAX, *ACTIVATIONS])
+    return ACTIVATIONS[name]()
+
+
+def positive(name: str, value: float) -> None:
+    """Raises UsageError for an option that is not more than zero."""
+    if value <= 0:
+        raise UsageError(t("{name} should be more than 0, got {value}.", name=name, value=value))
+
+
+def start(layer: nn.Module, initializer: str = GLOROT) -> nn.Module:
+    """Zero biases, and weights by a Keras initializer. Raises UsageError for an unknown one."""
+    if initializer not in INITIALIZERS:
+        raise unknown(t("initializer"), initializer, INITIALIZERS)
+    for name, parameter in layer.named_parameters():
+        (nn.init.zeros_ if name.endswith("bias") else INITIALIZERS[initializer])(parameter)
+    return layer
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """A fully connected layer; on a sequence it works on every time step. Without units it gives one value a class."""
+
+    units: int | None = None
+    activation: str = LINEAR
+    use_bias: bool = True
+    kernel_initializer: str = GLOROT
+
+    ranks: ClassVar[tuple[int, ...]] = (1, 2)
+
+    def output(self, shape: Shape) -> Shape:
+        units = self.units or 0
+        positive("units", units)
+        return (*shape[:-1], units)
+
+    def module(self, shape: Shape) -> nn.Module:
+        linear = start(nn.Linear(shape[-1], self.units or 0, bias=self.use_bias), self.kernel_initializer)
+        return activated(linear, self.activation)
+
+
+@dataclass(frozen=True)
+class Activation(Layer):
+    """An activation on its own."""
+
+    activation: str = "relu"
+
+    def output(self, shape: Shape) -> Shape:
+        activation_module(self.activation)
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return activation_module(self.activation)
+
+
+@dataclass(frozen=True)
+class LeakyReLU(Layer):
+    """x, or negative_slope * x below zero."""
+
+    negative_slope: float = 0.3
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.LeakyReLU(self.negative_slope)
+
+
+@dataclass(frozen=True)
+class Dropout(Layer):
+    """Sets values to zero with probability `rate` while training, and scales the others up."""
+
+    rate: float = 0.5
+
+    def output(self, shape: Shape) -> Shape:
+        if not 0 <= self.rate < 1:
+            raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name="rate", value=self.rate))
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Dropout(self.rate)
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """All values in one row, in Keras's order: row by row, pixel by pixel, channel by channel."""
+
+    def output(self, shape: Shape) -> Shape:
+        return (math.prod(shape),)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return Rearrange(shape, self.output(shape))
+
+
+@dataclass(frozen=True)
+class Reshape(Layer):
+    """The same values, in Keras's order, in another shape; one side may be -1."""
+
+    target_shape: tuple[int, ...] = (-1,)
+
+    def output(self, shape: Shape) -> Shape:
+        values, known = math.prod(shape), math.prod(side for side in self.target_shape if side != -1)
+        free = self.target_shape.count(-1)
+        fits = known > 0 and (values % known == 0 if free == 1 else values == known and not free)
+        if not fits or not 1 <= len(self.target_shape) <= 3:
+            raise UsageError(t("cannot bring {shape} into {target}.", shape=shape, target=self.target_shape))
+        return tuple(values // known if side == -1 else side for side in self.target_shape)
+
+    def module(self, shape: Shape) -> nn.Module:
+        return Rearrange(shape, self.output(shape))
+
+
+@dataclass(frozen=True)
+class Rescaling(Layer):
+    """x * scale + offset. Pixels come as 0 to 1 already: 1/255 here is the fault of scaling twice."""
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        return Affine(self.scale, self.offset)
+
+
+@dataclass(frozen=True)
+class BatchNormalization(Layer):
+    """Normalises every channel over the batch; Keras's defaults. torch writes momentum as what is taken of the new.
+
+    torch and Keras's fused kernel, which the reports of 2018 to 2023 ran on images, keep the unbiased variance.
+    """
+
+    momentum: float = 0.99
+    epsilon: float = 1e-3
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        kind = {1: nn.BatchNorm1d, 2: SequenceNorm, 3: nn.BatchNorm2d}[len(shape)]
+        return kind(shape[-1], eps=self.epsilon, momentum=1 - self.momentum)
+
+
+@dataclass(frozen=True)
+class LayerNormalization(Layer):
+    """Normalises the last dimension of every example: features, or the channels of a pixel."""
+
+    epsilon: float = 1e-3
+
+    def output(self, shape: Shape) -> Shape:
+        return shape
+
+    def module(self, shape: Shape) -> nn.Module:
+        norm = nn.LayerNorm(shape[-1], eps=self.epsilon)
+        return ChannelsLast(norm) if len(shape) == 3 else norm
+
+
+class Rearrange(nn.Module):
+    """From one shape to another, reading and writing in Keras's order (channels last)."""
+
+    def __init__(self, before: Shape, after: Shape) -> None:
+        super().__init__()
+        self.is_image, self.after = len(before) == 3, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.is_image:
+            x = x.permute(0, 2, 3, 1)  # no copy: images lie in memory with channels last
+        x = x.reshape(len(x), *self.after)
+        return x.permute(0, 3, 1, 2) if len(self.after) == 3 else x
+
+
+class Affine(nn.Module):
+    """x * scale + offset, two constants."""
+
+    def __init__(self, scale: float, offset: float) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale + self.offset
+
+
+class SequenceNorm(nn.BatchNorm1d):
+    """Batch normalisation of the features (N, T, D) over examples and time steps."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(0, 1)).view_as(x)
+
+
+class ChannelsLast(nn.Module):
+    """Applies a module to (N, H, W, C)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.inner(x.permute(0, 2, 3, 1))
+        return found.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)

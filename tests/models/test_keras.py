@@ -1,0 +1,272 @@
+"""The oracle: Keras gives the same outputs for the same weights, layer by layer, and counts the same parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+keras = pytest.importorskip("keras")
+
+from ropero.models import cnn, designs, rnn  # noqa: E402
+from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
+from ropero.models.convolutions import (  # noqa: E402
+    AveragePooling2D,
+    Conv2D,
+    DepthwiseConv2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+    Resizing,
+    SeparableConv2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from ropero.models.layers import (  # noqa: E402
+    ACTIVATIONS,
+    Activation,
+    BatchNormalization,
+    Dense,
+    Flatten,
+    Layer,
+    LayerNormalization,
+    LeakyReLU,
+    Rescaling,
+    Reshape,
+)
+from ropero.models.recurrent import (  # noqa: E402
+    GRU,
+    LSTM,
+    Bidirectional,
+    GlobalAveragePooling1D,
+    GlobalMaxPooling1D,
+    Recurrent,
+    Rows,
+    SimpleRNN,
+)
+
+SHAPE = (9, 8, 3)  # H, W, C: odd and even sides, so that a swap of them shows
+
+
+def keras_layer(layer: Layer) -> Any:
+    """The Keras layer of the same name and options."""
+    if isinstance(layer, Rows):
+        return keras.layers.Reshape((SHAPE[0], SHAPE[1] * SHAPE[2]))
+    options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer)}  # type: ignore[arg-type]
+    if isinstance(layer, Bidirectional):
+        options["layer"] = keras_layer(layer.layer)
+    return getattr(keras.layers, type(layer).__name__)(**options)
+
+
+def weights(module: nn.Module) -> list[np.ndarray]:
+    """A module's weights in Keras's order and layout."""
+    if isinstance(module, Recurrent):
+        return [one for way in range(module.directions) for one in _recurrent(module, way)]
+    found: list[np.ndarray] = []
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            kernel = part.weight.detach().numpy().transpose(2, 3, 1, 0)  # (h, w, in, out)
+            if part.groups == part.in_channels > 1:  # Keras keeps a depthwise kernel as (h, w, in, multiplier)
+                kernel = kernel.reshape(*kernel.shape[:2], part.in_channels, -1)
+            found += [kernel] + ([part.bias.detach().numpy()] if part.bias is not None else [])
+        elif isinstance(part, nn.Linear):
+            found += [part.weight.detach().numpy().T] + ([part.bias.detach().numpy()] if part.bias is not None else [])
+        elif isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            tensors = (part.weight, part.bias, part.running_mean, part.running_var)
+            found += [tensor.detach().numpy() for tensor in tensors if tensor is not None]
+        elif isinstance(part, nn.LayerNorm):
+            found += [part.weight.detach().numpy(), part.bias.detach().numpy()]
+    return found
+
+
+def _recurrent(module: Recurrent, way: int) -> list[np.ndarray]:
+    names = ("kernel", "recurrent", "bias")
+    kernel, recurrent, bias = (module.get_parameter(f"{name}_{way}").detach().numpy() for name in names)
+    if module.kind != "gru":
+        return [kernel.T, recurrent.T, bias]
+    second = module.get_parameter(f"recurrent_bias_{way}").detach().numpy()
+    order = np.concatenate([np.arange(module.units) + gate * module.units for gate in (1, 0, 2)])  # r z n -> z r n
+    return [kernel.T[:, order], recurrent.T[:, order], np.stack([bias[order], second[order]])]
+
+
+def randomised(module: nn.Module) -> nn.Module:
+    """The module with weights, biases and running figures that are all different."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.copy_(torch.rand_like(tensor) + 0.5 if "var" in name else torch.randn_like(tensor) * 0.3)
+    return module
+
+
+def compare(made: list[Layer], shape: tuple[int, ...] = SHAPE) -> None:
+    """ropero's modules and Keras's layers with the same weights give the same for the same pixels."""
+    model = keras.Sequential([keras.Input(shape), *map(keras_layer, made)])
+    values: list[np.ndarray] = []
+    modules = nn.Sequential()
+    at = shape
+    for number, layer in enumerate(made):
+        layer.check(at)
+        modules.add_module(str(number), randomised(layer.module(at)))
+        at = layer.output(at)
+        values += weights(modules[-1])
+    assert at == tuple(model.output_shape[1:])
+    model.set_weights(values)
+    x = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
+    expected = model(x, training=False).detach().numpy()
+    pixels = torch.from_numpy(x.transpose(0, 3, 1, 2).copy() if len(shape) == 3 else x)
+    with torch.inference_mode():
+        found = modules.eval()(pixels.contiguous())
+    found = found.permute(0, 2, 3, 1) if found.ndim == 4 else found
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+
+
+IMAGE_LAYERS: list[Layer] = [
+    Conv2D(4),
+    Conv2D(4, 5, 1, "same", "relu"),
+    Conv2D(4, 3, 2, "same", "tanh"),
+    Conv2D(4, (2, 4), (3, 2), "same"),
+    Conv2D(4, (3, 2), (2, 1), "valid", use_bias=False),
+    DepthwiseConv2D(3, 2, "same", activation="relu"),
+    DepthwiseConv2D(3, depth_multiplier=2),
+    SeparableConv2D(5, 3, 1, "same"),
+    MaxPooling2D(),
+    MaxPooling2D(3, 2),
+    MaxPooling2D(3, 2, "same"),
+    MaxPooling2D((2, 3), None, "same"),
+    AveragePooling2D(),
+    GlobalMaxPooling2D(),
+    GlobalAveragePooling2D(),
+    BatchNormalization(),
+    BatchNormalization(epsilon=0.1),
+    LayerNormalization(),
+    LeakyReLU(0.2),
+    Rescaling(2.0, -1.0),
+    ZeroPadding2D((1, 2)),
+    UpSampling2D((2, 3)),
+    Resizing(13, 20),
+    Resizing(4, 5),
+    Reshape((9, -1)),
+    Reshape((4, 6, 9)),
+    Rows(),
+    Flatten(),
+]
+
+
+@pytest.mark.parametrize("layer", IMAGE_LAYERS, ids=str)
+def test_layers_on_images(layer: Layer) -> None:
+    compare([layer])
+
+
+@pytest.mark.parametrize("layer", [Dense(5, "relu"), BatchNormalization(), LayerNormalization()], ids=str)
+def test_layers_on_vectors(layer: Layer) -> None:
+    compare([Flatten(), layer])
+
+
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+def test_activations(name: str) -> None:
+    compare([Activation(name)])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        SimpleRNN(6),
+        SimpleRNN(6, "relu", True),
+        LSTM(6),
+        LSTM(6, return_sequences=True),
+        GRU(6),
+        GRU(6, return_sequences=True),
+        Bidirectional(LSTM(6)),
+        Bidirectional(LSTM(6, return_sequences=True)),
+        Bidirectional(GRU(6)),
+        Bidirectional(SimpleRNN(6, "tanh", True)),
+        Dense(4, "sigmoid"),
+        BatchNormalization(),
+        GlobalAveragePooling1D(),
+        GlobalMaxPooling1D(),
+    ],
+    ids=str,
+)
+def test_layers_on_sequences(layer: Layer) -> None:
+    compare([Rows(), layer])
+
+
+def test_a_mean_over_the_edge_is_of_the_pixels_inside() -> None:
+    """As TensorFlow has it; Keras's torch backend repeats the edge instead, so the oracle is written out."""
+    layer = AveragePooling2D(3, 2, "same")
+    x = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    padded = np.pad(x, ((1, 1), (0, 1), (0, 0)), constant_values=np.nan)  # 9 -> 5 rows, 8 -> 4 columns
+    expected = [[np.nanmean(padded[r : r + 3, c : c + 3], (0, 1)) for c in range(0, 8, 2)] for r in range(0, 9, 2)]
+    found = layer.module(SHAPE)(torch.from_numpy(x.transpose(2, 0, 1)[None].copy()))
+    assert layer.output(SHAPE) == (5, 4, 3)
+    np.testing.assert_allclose(found[0].permute(1, 2, 0), np.array(expected), atol=1e-5)
+
+
+def test_grouped_convolutions() -> None:
+    compare([Conv2D(4), Conv2D(6, 3, groups=2)])
+
+
+def test_flatten_reads_in_keras_order_behind_convolutions() -> None:
+    compare([Conv2D(4), MaxPooling2D(), Flatten(), Dense(5)])
+
+
+DESIGNS = [
+    *(getattr(cnn, name) for name in dir(cnn) if name.startswith(("santiago", "monterrey", "lunzhi"))),
+    rnn.monterrey_rnn,
+    rnn.monterrey_bilstm,
+    rnn.monterrey_gru,
+]
+
+
+@pytest.mark.parametrize("design", DESIGNS, ids=lambda design: design.__name__)
+def test_a_report_network_is_its_keras_twin(design: Any) -> None:
+    """Same totals, same layer shapes, same logits."""
+    torch.manual_seed(0)
+    model = designs.build(design(), (1, 28, 28), 10).eval()
+    keras_layers = [
+        keras.layers.Reshape((28, 28)) if isinstance(layer, Rows) else keras_layer(layer) for layer in model.design
+    ]
+    twin = keras.Sequential([keras.Input((28, 28, 1)), *keras_layers])
+    shapes = [tuple(layer.output.shape[1:]) for layer in twin.layers]
+    assert [shape for _, _, shape in designs.table(model.design, (1, 28, 28))] == shapes
+    trainable = sum(int(np.prod(variable.shape)) for variable in twin.trainable_weights)
+    assert count_parameters(model) == (twin.count_params(), trainable)
+    randomise_figures(model)
+    twin.set_weights([one for part in [*model.trunk.children(), model.head] for one in weights(part)])
+    pixels = np.random.default_rng(0).random((4, 28, 28, 1)).astype(np.float32)
+    with torch.inference_mode():
+        found = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
+    expected = twin(pixels, training=False).detach().numpy()
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4, rtol=1e-4)
+
+
+def randomise_figures(model: Classifier) -> None:
+    """Running figures of batch-norm that are no longer 0 and 1."""
+    for name, tensor in model.named_buffers():
+        if "running" in name:
+            tensor.copy_(torch.rand_like(tensor) + 0.5)
+
+
+@pytest.mark.parametrize("layer", [Dense(300), Conv2D(40, 3), LSTM(60), GRU(60), SimpleRNN(60)], ids=str)
+def test_weights_start_as_in_keras(layer: Layer) -> None:
+    """The same distribution: deviation, range and, where it is constant, value of every tensor."""
+    shape = (9, 8, 3) if isinstance(layer, Conv2D) else (7, 50)
+    torch.manual_seed(0)
+    keras.utils.set_random_seed(0)
+    twin = keras_layer(layer)
+    twin.build((None, *shape))
+    for ours, theirs in zip(
+        weights(layer.module(shape)), [variable.value.detach().numpy() for variable in twin.weights], strict=True
+    ):
+        assert ours.shape == theirs.shape
+        assert ours.std() == pytest.approx(theirs.std(), rel=0.05, abs=1e-7)
+        assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.15, abs=1e-7)
+        if theirs.std() == 0 or set(np.unique(theirs)) == {0.0, 1.0}:
+            np.testing.assert_array_equal(ours, theirs)
