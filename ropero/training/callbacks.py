@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal, get_args
+
+from safetensors.torch import save_file
+
 from ropero.data.dataset import Dataset
+from ropero.errors import UsageError
 from ropero.models.classifier import Classifier
+from ropero.storage import atomic_path, write_text
+from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
+
+Which = Literal["best", "last", "every"]
 
 
 class Callback:
@@ -58,3 +73,135 @@ class EarlyStopping(Callback):
         if record.validation_loss is not None and record.validation_loss < self._best_loss:
             self._best_loss, self._best_epoch = record.validation_loss, record.epoch
         return record.epoch - self._best_epoch >= self.patience
+
+
+class ModelCheckpoint(Callback):
+    """Keeps weights while a network trains, those that are judged, as safetensors files that are whole or absent.
+
+    Args:
+        folder: where the files go.
+        which: "best" by validation loss, the earliest of equals, in best.safetensors; "last" in last.safetensors;
+            "every" epoch, or every n-th for a number n, in epoch-001.safetensors, epoch-002.safetensors, ...
+
+    A file's metadata say of which epoch it is. Raises UsageError for another `which`, and, when the training is set
+    up, for "best" without a validation part.
+    """
+
+    def __init__(self, folder: Path, which: Which | int = "best") -> None:
+        if which not in get_args(Which) and (not isinstance(which, int) or isinstance(which, bool) or which < 1):
+            raise UsageError(
+                t("Weights to save should be best, last, every or a number of epochs, got {which!r}.", which=which)
+            )
+        self.folder, self.which = folder, which
+        self._digits = 3
+        self._best_loss = float("inf")
+
+    def check(self, validation: Dataset | None) -> None:
+        """Raises UsageError when the best weights are to be kept, and there is nothing to judge by."""
+        if self.which == "best" and validation is None:
+            raise UsageError(
+                t("The best weights are chosen by validation: hold images out first, as with validation=0.1.")
+            )
+
+    def on_set_up(self, model: Classifier, kept: Classifier, train: Dataset, validation: Dataset | None) -> None:
+        self.check(validation)
+        self._kept = kept
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self._digits = max(self._digits, len(str(config.epochs)))
+        before = history.best_epoch()
+        # Without a file the weights of that epoch are gone, and the best from here on are the best there are.
+        known = before is not None and self._path("best").exists()
+        self._best_loss = before.validation_loss or 0.0 if before and known else float("inf")
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        if self.which == "last":
+            self._save("last", record)
+        elif self.which == "best":
+            if record.validation_loss is not None and record.validation_loss < self._best_loss:
+                self._best_loss = record.validation_loss
+                self._save("best", record)
+        elif record.epoch % (1 if self.which == "every" else self.which) == 0:
+            self._save(f"epoch-{record.epoch:0{self._digits}}", record)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.safetensors"
+
+    def _save(self, name: str, record: EpochRecord) -> None:
+        weights = {key: value.detach().cpu().contiguous() for key, value in self._kept.state_dict().items()}
+        with atomic_path(self._path(name)) as path:
+            save_file(weights, path, metadata={key: json.dumps(value) for key, value in record.to_json().items()})
+
+
+class HistoryLog(Callback):
+    """Keeps a text file equal to the history, whole after every epoch, however often the training is interrupted.
+
+    Args:
+        path: the file.
+        render: the whole text, from all epochs so far.
+    """
+
+    def __init__(self, path: Path, render: Callable[[History], str]) -> None:
+        self._path, self._render = path, render
+        self._history = History()
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self._history = History(history)
+        self._write()
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        self._history.records.append(record)
+        self._write()
+
+    def _write(self) -> None:
+        write_text(self._path, self._render(self._history))
+
+
+class JsonLinesLog(HistoryLog):
+    """A JSON object an epoch, a line each."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, json_lines)
+
+
+class CsvLog(HistoryLog):
+    """A row an epoch below a row of names; what there is no figure for is empty."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, csv_rows)
+
+
+def json_lines(history: History) -> str:
+    """The text of history.jsonl."""
+    return "".join(json.dumps(record.to_json(), allow_nan=False) + "\n" for record in history)
+
+
+def csv_rows(history: History) -> str:
+    """The text of history.csv: the columns are the fields of EpochRecord, with a point as decimal mark."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [one.name for one in fields(EpochRecord)], lineterminator="\n")
+    table.writeheader()
+    table.writerows(record.to_json() for record in history)
+    return text.getvalue()
+
+
+class TimeLimit(Callback):
+    """Ends the training after the epoch in which so many minutes of training are over, interruptions not counted."""
+
+    def __init__(self, minutes: float) -> None:
+        self.minutes = minutes
+        self._seconds = 0.0
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> bool:
+        self._seconds = history.train_seconds
+        return self._seconds >= 60 * self.minutes
+
+    def on_epoch_end(self, record: EpochRecord) -> bool:
+        self._seconds += record.epoch_seconds
+        return self._seconds >= 60 * self.minutes
+
+
+def endings(config: TrainConfig) -> list[Callback]:
+    """What ends a training before its last epoch, as its config asks."""
+    early: list[Callback] = [EarlyStopping(config.patience)] if config.patience else []
+    return [*early, *([TimeLimit(config.minutes)] if config.minutes else [])]
