@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ropero import texts
-from ropero.cli import completion, data, evaluate, explore, networks, predict, report, runs, screen, train
+from ropero.cli import completion, data, evaluate, explore, networks, predict, report, reproduce, runs, screen, train
 from ropero.cli.sentences import TranslatedHelp, sentence
 from ropero.errors import RoperoError
 from ropero.texts import mark, t
@@ -38,6 +38,7 @@ def build() -> App:
     predict.register(app)
     runs.register(app)
     report.register(app)
+    reproduce.register(app)
     completion.register(app)
     return app
 

@@ -85,9 +85,11 @@ class TrainConfig:
     test: float = _option(
         0.0, mark("Images held out as the test part of data that bring none: a count, or a share below 1."), 0
     )
+    images: int = _option(0, mark("Use so many images of the training part only; 0 uses all."), 0)
     stratified: bool = _option(True, mark("Hold out the same share of every class."))
     keep: Keep = _option("last", mark("Weights to keep: of the last epoch, or of the best one by validation."))
     patience: int = _option(0, mark("Stop after this many epochs without a better validation loss; 0 never stops."), 0)
+    minutes: float = _option(0.0, mark("Stop after the epoch in which so many minutes are over; 0 never stops."), 0)
     seed: int = _option(0, mark("Seed of every random choice."), 0, 2**31 - 1)
     device: Device = _option("auto", mark("Where to compute; auto takes a GPU when there is one."))
     precision: Precision = _option("auto", mark("Arithmetic; auto takes bf16 where it is faster."))

@@ -15,6 +15,7 @@ from filelock import Timeout
 
 from ropero import runtime
 from ropero.data.dataset import Splits
+from ropero.data.splits import parts as cut_parts
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
 from ropero.models import checkpoint
@@ -115,6 +116,9 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
             )
         train, held = split(train, _size(config.test), seed=TEST_SEED, stratified=config.stratified)
         test = held.take(range(len(held)), "test")
+    if config.images:
+        # Drawn by the same seed for every run: what is compared on few images is compared on the same ones.
+        train = cut_parts(train, {"train": config.images}, seed=TEST_SEED, stratified=config.stratified)["train"]
     validation = splits.validation
     if config.validation and validation is not None:
         raise UsageError(
@@ -165,7 +169,7 @@ def is_free(run: Run) -> bool:
 def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
     writer = HistoryFile(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
-    card = checkpoint.save(model, config.network, parts.classes, run.folder)
+    card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers)
     run.note(
         status=TRAINED,
         train_seconds=history.train_seconds,

@@ -1,0 +1,108 @@
+"""`ropero reproduce`: the five reports again, claimed beside measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import WithRuns, whole_number
+from ropero.texts import mark, t
+from ropero.texts.numbers import percent
+
+if TYPE_CHECKING:
+    from ropero.experiments.claims import Experiment
+    from ropero.workbench.reproduce import Reproduction
+
+_HELP = mark(
+    "Run the experiments of the five published reports again: list them, or train one by the report's own protocol or "
+    "by ropero's. Repeat the command to go on where it stopped."
+)
+
+
+def register(app: App) -> None:
+    app.command(reproduce, help=_HELP)
+
+
+def reproduce(
+    name: Annotated[
+        str | None, Parameter(help=mark("REPORT or REPORT/MODEL, such as santiago-2020/3; `all` runs every one."))
+    ] = None,
+    /,
+    *,
+    protocol: Annotated[
+        Literal["report", "ropero"],
+        Parameter(help=mark("As the report trained, or the same network trained as ropero would.")),
+    ] = "report",
+    seeds: Annotated[
+        int, Parameter(converter=whole_number, help=mark("How many trainings, of seeds 0, 1, 2 and so on."))
+    ] = 1,
+    minutes: Annotated[
+        float, Parameter(help=mark("Stop each training after the epoch in which they are over; 0 never stops."))
+    ] = 25.0,
+    weights: Annotated[
+        str, Parameter(help=mark("File of pretrained weights, for the VGG experiments."), show_default=False)
+    ] = "",
+    out: Annotated[Path, Parameter(help=mark("Folder of the results and the page."))] = Path(
+        "benchmarks/results/reproduce"
+    ),
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.experiments.table import select
+    from ropero.runs import RunStore
+    from ropero.workbench import data as data_verb
+    from ropero.workbench import reproduce as verb
+    from ropero.workbench.progress import FileProgress, TrainingProgress
+
+    if name is None:
+        return _list(select(None), out, common.json)
+    chosen = select(None if name == "all" else name)
+    with FileProgress(screen.err()) as progress:
+        splits = data_verb.load("fashion-mnist", progress=progress)
+    done: list[Reproduction] = []
+    for experiment in chosen:
+        screen.say(t("{experiment}, protocol {protocol}", experiment=experiment.name, protocol=protocol))
+        done.append(
+            verb.reproduce(
+                experiment,
+                splits,
+                RunStore(common.runs),
+                out,
+                protocol=protocol,
+                seeds=range(seeds),
+                minutes=minutes,
+                weights=weights,
+                callbacks=lambda: [TrainingProgress(screen.err())],
+            )
+        )
+    if common.json:
+        return screen.show_json([one.content for one in done])
+    return _list(chosen, out, False)
+
+
+def _list(chosen: list[Experiment], out: Path, as_json: bool) -> None:
+    from ropero.workbench.reproduce import found
+
+    rows: list[list[str]] = []
+    content: list[dict[str, Any]] = []
+    for one in chosen:
+        files = found(one, out)
+        claimed = one.claimed.get(f"{one.judged_on}_accuracy")
+        cells = [_measured(files.get(protocol), one.judged_on) for protocol in ("report", "ropero")]
+        rows.append([one.name, percent(claimed, 2) if claimed is not None else "-", *cells])
+        content.append({"experiment": one.name, "claimed": dict(one.claimed), "found": files})
+    if as_json:
+        return screen.show_json(content)
+    heads = [t("experiment"), t("claimed"), t("measured, report's protocol"), t("measured, ropero's protocol")]
+    return screen.show_table("", heads, rows, words=(0,))
+
+
+def _measured(content: dict[str, Any] | None, judged_on: str) -> str:
+    if content is None:
+        return "-"
+    figures = content["measured"]
+    one = figures.get(f"{judged_on}_accuracy") or figures["test_accuracy"]
+    spread = f" ± {percent(one['sd'], 2)}" if content["n"] > 1 else ""
+    return percent(one["mean"], 2) + spread

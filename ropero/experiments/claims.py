@@ -1,0 +1,54 @@
+"""`Experiment`: one model of a published report: its network, how it was trained, what was claimed, what was not said.
+
+Knows nothing of how it is run or shown. Accuracies are in 0..1, losses in nats, times in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ropero.training.config import TrainConfig
+
+Figures = Mapping[str, float]  # by name: train_accuracy, validation_accuracy, test_accuracy, test_loss, macro_f1 ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Time:
+    """What a report says of its time: from low to high seconds, for an epoch or for everything."""
+
+    low: float
+    high: float
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One trained model of a report.
+
+    Attributes:
+        protocol: the report's own training; what the report does not say is ours and listed in `unsaid`.
+        sound: the same network under ropero's training.
+        claimed: the report's figures.
+        classes: (precision, recall, F1, support) of each class, as the report gives them.
+        judged_on: the part that the report's figures are of.
+        before: the training whose figures the report gives as "before augmentation", and those figures.
+        unsaid: marked texts, one for each thing that the report leaves open and what is done here.
+        why: marked texts: why claimed and measured figures differ, as experiments showed.
+    """
+
+    report: str
+    model: str
+    protocol: TrainConfig
+    sound: TrainConfig
+    claimed: Figures = field(default_factory=dict)
+    classes: tuple[tuple[float, float, float, int], ...] = ()
+    judged_on: str = "test"
+    time: Time | None = None
+    before: tuple[TrainConfig, Figures] | None = None
+    unsaid: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.report}/{self.model}"

@@ -1,0 +1,76 @@
+"""lunzhi-2018: three convolutional networks before and after augmentation, and frozen VGG19 features."""
+
+from __future__ import annotations
+
+from ropero.experiments.claims import Experiment, Time
+from ropero.texts import mark
+from ropero.training.config import TrainConfig
+from ropero.training.presets import plain, preset
+
+REPORT = "lunzhi-2018"
+
+# test accuracy and loss before and after augmentation; seconds an epoch
+_CLAIMED = {
+    "cnn-1": ((0.9104, 0.2485), (0.9229, 0.2210), (30, 45)),
+    "cnn-3": ((0.9079, 0.2496), (0.9117, 0.2291), (61, 79)),
+    "cnn-4": ((0.9052, 0.2657), (0.9352, 0.1777), (312, 379)),
+}
+_SPLIT = mark(
+    "The report cuts 60,000 into 48,000 and 12,000 with scikit-learn and seed 13, in the order of the CSV files; here "
+    "ropero's own split is taken, of the same sizes and not stratified either."
+)
+_VALIDATION = mark("The report augments its validation images too; so does this protocol. Weights are the last ones.")
+
+
+def _protocol(network: str) -> TrainConfig:
+    return plain(
+        network,
+        epochs=60,
+        batch_size=256,
+        validation=12_000,
+        stratified=False,
+        augment_from=11,
+        augment_validation=True,
+        rotation=8.0,
+        width_shift=0.08,
+        height_shift=0.08,
+        shear=0.3,
+        zoom=0.08,
+        precision="auto",
+    )
+
+
+def _cnn(model: str) -> Experiment:
+    (accuracy, loss), (later, later_loss), (low, high) = _CLAIMED[model]
+    protocol = _protocol(f"lunzhi-{model}")
+    return Experiment(
+        report=REPORT,
+        model=model,
+        protocol=protocol,
+        sound=preset(protocol.network),
+        claimed={"test_accuracy": later, "test_loss": later_loss},
+        before=(protocol.replace(epochs=10), {"test_accuracy": accuracy, "test_loss": loss}),
+        time=Time(low=low, high=high, whole=False),
+        unsaid=(_SPLIT, _VALIDATION),
+    )
+
+
+def _vgg(depth: int) -> Experiment:
+    return Experiment(
+        report=REPORT,
+        model=f"vgg{depth}",
+        protocol=plain(
+            f"lunzhi-vgg{depth}", epochs=50, batch_size=256, validation=0.2, stratified=False, images=15_000
+        ),
+        sound=preset(f"vgg{depth}-frozen"),
+        claimed={"test_accuracy": 0.7664, "test_loss": 0.6238},
+        unsaid=(
+            _SPLIT,
+            mark("15,000 of the 60,000 images are used, since the features of all take hours on a laptop."),
+            mark("Weights: ImageNet's, from Keras's official file or one that --weights names."),
+            *([mark("The report used VGG19; this is its experiment with VGG16.")] if depth == 16 else []),
+        ),
+    )
+
+
+EXPERIMENTS = (*(_cnn(model) for model in _CLAIMED), _vgg(19), _vgg(16))
