@@ -37,6 +37,7 @@ EVERYWHERE = {"numpy"}
 ONLY_IN = {
     "torch": {"runtime", "data", "models", "training"},
     "safetensors": {"models", "training"},
+    "tensorboard": {"training"},
     "PIL": {"data", "reports", "workbench"},
     "pyarrow": {"data"},
     "platformdirs": {"storage"},
