@@ -65,7 +65,7 @@ class Augmentation:
         """
         if not (self.config.augment_validation and self._begun(epoch)):
             return pixels
-        torch.manual_seed(mix_seed("validation", self.config.seed, epoch, chunk))
+        torch.default_generator.manual_seed(mix_seed("validation", self.config.seed, epoch, chunk))
         return self._changed(pixels, augment.coins(len(pixels)), epoch)
 
     def _begun(self, epoch: int) -> bool:
