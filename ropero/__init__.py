@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ropero.data.dataset import Dataset as Dataset
     from ropero.data.dataset import Splits as Splits
     from ropero.errors import RoperoError as RoperoError
+    from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
     from ropero.workbench.notebook import Trained as Trained
     from ropero.workbench.notebook import explore as explore
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import train as train
 
 _HOMES = {
+    "Callback": "ropero.training.callbacks",
     "Dataset": "ropero.data.dataset",
     "RoperoError": "ropero.errors",
     "Splits": "ropero.data.dataset",
@@ -39,6 +41,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Callback",
     "Dataset",
     "RoperoError",
     "Splits",

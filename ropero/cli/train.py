@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict, dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -25,6 +28,28 @@ _HELP = mark(
 )
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What is written into the run's folder on request."""
+
+    save_weights: Annotated[
+        Literal["best", "last", "every"] | int | None,
+        Parameter(
+            help=mark(
+                "Also keep weight files while training: the best by validation, the last, those of every epoch, or for "
+                "a number n of every n-th."
+            ),
+            show_default=False,
+        ),
+    ] = None
+    csv: Annotated[bool, Parameter(negative=(), help=mark("Also write history.csv, a row an epoch."))] = False
+    tensorboard: Annotated[
+        bool,
+        Parameter(negative=(), help=mark("Also write curves, graph, histograms and images for TensorBoard.")),
+    ] = False
+
+
 def register(app: App) -> None:
     app.command(train, help=_HELP)
 
@@ -34,6 +59,7 @@ def train(
     data: Source = "fashion-mnist",
     image_size: ImageSize = None,
     flags: TrainFlags = None,  # type: ignore[valid-type]
+    written: Written = Written(),
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
     report: Annotated[
         bool,
@@ -66,7 +92,8 @@ def train(
             RunStore(common.runs),
             again=again,
             callbacks=[TrainingProgress(screen.err())],
-            announce=_announce,
+            outputs=verb.Outputs(**asdict(written)),
+            announce=lambda plan: _announce(plan, written),
         )
     except KeyboardInterrupt as error:
         if again:
@@ -76,8 +103,11 @@ def train(
         raise KeyboardInterrupt(cure) from error
     content = {"run": done.run.name, "folder": str(done.run.folder), "how": done.how, **done.run.notes}
     content |= {"history": done.run.history.to_json()}
+    files = _files(done.run, written)
+    content |= files
     if not common.json:
         _show(done)
+        _show_files(done.run, written, files)
     if report:
         content |= _report(done.run, splits, common.json)
     if common.json:
@@ -99,7 +129,35 @@ def _report(run: Run, splits: Splits, as_json: bool) -> dict[str, Any]:
     return {"test": evaluated.evaluation.to_json(), "report": str(path)}
 
 
-def _announce(plan: Plan) -> None:
+def _files(run: Run, written: Written) -> dict[str, str]:
+    """The asked outputs that are there, by name."""
+    asked = {"weights": written.save_weights is not None, "tensorboard": written.tensorboard, "csv": written.csv}
+    paths = {"weights": run.folder / "weights", "tensorboard": _events(run), "csv": run.folder / "history.csv"}
+    return {name: str(path) for name, path in paths.items() if asked[name] and path.exists()}
+
+
+def _events(run: Run) -> Path:
+    return run.folder / "tensorboard"
+
+
+def _show_files(run: Run, written: Written, files: dict[str, str]) -> None:
+    if "weights" in files:
+        screen.show(t("Weights: {folder}", folder=files["weights"]))
+    if "csv" in files:
+        screen.show(t("Epochs: {path}", path=files["csv"]))
+    if "tensorboard" in files:
+        screen.show(_how_to_look(run))
+    missing = [written.save_weights is not None and "weights" not in files]
+    missing += [written.tensorboard and "tensorboard" not in files]
+    if any(missing):
+        screen.say(t("Weights and events are written while a network trains; --again trains it anew."))
+
+
+def _how_to_look(run: Run) -> str:
+    return t("TensorBoard: {command}", command=f"tensorboard --logdir {shlex.quote(str(_events(run)))}")
+
+
+def _announce(plan: Plan, written: Written) -> None:
     from ropero.workbench.progress import human_seconds
 
     config = plan.config
@@ -124,6 +182,8 @@ def _announce(plan: Plan) -> None:
         )
     if plan.resumed:
         screen.say(t("Going on with {run}, which was interrupted.", run=plan.run.name))
+    if written.tensorboard:
+        screen.say(_how_to_look(plan.run))
 
 
 def _show(done: Training) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ropero.errors import MissingExtra, UsageError
 from ropero.evaluation.evaluate import Evaluation
 from ropero.runs import Run, RunStore
 from ropero.texts import t
+from ropero.training.callbacks import Callback, Which
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 from ropero.training.presets import preset
@@ -129,15 +131,27 @@ def train(
     *,
     runs: str | Path | None = None,
     again: bool = False,
+    save_weights: Which | int | None = None,
+    csv: bool = False,
+    tensorboard: bool = False,
+    callbacks: Sequence[Callback] = (),
     **changes: Any,
 ) -> Trained:
     """Train a network with its own recipe, changed where you say so: `rp.train(data, "quick", epochs=5, seed=1)`.
 
     An equal run that is there already, or was interrupted, is taken up instead of training twice; `again=True` trains
-    anew. The options are the fields of `ropero.TrainConfig`.
+    anew. The other options are the fields of `ropero.TrainConfig`.
+
+    Args:
+        save_weights: keep weight files in the run's `weights` while it trains: "best" by validation, "last", those of
+            "every" epoch, or for a number n of every n-th.
+        csv: write history.csv, a row an epoch.
+        tensorboard: write events into the run's `tensorboard`.
+        callbacks: hooks of your own.
 
     Raises:
         UsageError: an option that does not exist or is out of range.
+        MissingExtra: TensorBoard is asked for and not installed.
         TrainingDiverged: the loss became infinite or not a number.
     """
     splits = _splits_of(data)
@@ -151,7 +165,10 @@ def train(
 
     progress = TrainingProgress(console)
     store = RunStore(Path(runs) if runs else None)
-    done = train_verb.train(splits, config, store, again=again, callbacks=[progress], announce=announce)
+    outputs = train_verb.Outputs(save_weights=save_weights, csv=csv, tensorboard=tensorboard)
+    done = train_verb.train(
+        splits, config, store, again=again, callbacks=[progress, *callbacks], outputs=outputs, announce=announce
+    )
     if done.how == "already trained":
         console.print(t("This very training is there already; again=True trains it anew."))
     return Trained(done.run, splits)

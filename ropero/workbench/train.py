@@ -5,7 +5,6 @@ Knows nothing of the command line; what it has to say goes through callbacks and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 from filelock import Timeout
 
 from ropero import runtime
-from ropero.data.dataset import Splits
+from ropero.data.dataset import Dataset, Splits
 from ropero.data.splits import parts as cut_parts
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
@@ -22,10 +21,10 @@ from ropero.models import checkpoint
 from ropero.runs import TRAINED, DataNote, Run, RunStore
 from ropero.storage import write_text
 from ropero.texts import t
-from ropero.training.callbacks import Callback
+from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows
 from ropero.training.config import TrainConfig
-from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
+from ropero.training.tensorboard import TensorBoard
 
 # The test part that is held out does not depend on a run's seed: no run may learn from another's test images.
 TEST_SEED = 0
@@ -37,6 +36,40 @@ class Training:
 
     run: Run
     how: str  # "new", "resumed" or "already trained"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What a training writes into its run's folder on request; none of it changes the result.
+
+    Attributes:
+        save_weights: weights/best.safetensors by validation, weights/last.safetensors, or a file for every epoch or
+            every n-th.
+        csv: history.csv, a row an epoch.
+        tensorboard: tensorboard/, events for TensorBoard.
+    """
+
+    save_weights: Which | int | None = None
+    csv: bool = False
+    tensorboard: bool = False
+
+    def callbacks(self, folder: Path, validation: Dataset | None) -> list[Callback]:
+        """The hooks that write them below a run's folder.
+
+        Raises:
+            UsageError: weights that no rule is known for, or the best ones without a validation part.
+            MissingExtra: TensorBoard is not installed.
+        """
+        hooks: list[Callback] = []
+        if self.save_weights is not None:
+            weights = ModelCheckpoint(folder / "weights", self.save_weights)
+            weights.check(validation)
+            hooks.append(weights)
+        if self.csv:
+            hooks.append(CsvLog(folder / "history.csv"))
+        if self.tensorboard:
+            hooks.append(TensorBoard(folder / "tensorboard"))
+        return hooks
 
 
 @dataclass(frozen=True)
@@ -57,6 +90,7 @@ def train(
     *,
     again: bool = False,
     callbacks: Sequence[Callback] = (),
+    outputs: Outputs = Outputs(),
     announce: Callable[[Plan], None] | None = None,
 ) -> Training:
     """Train as the config says, in a run folder of the store.
@@ -67,18 +101,21 @@ def train(
     Args:
         again: train anew even when an equal run is there.
         callbacks: what is told of the progress.
+        outputs: what else is written into the run's folder. Of a run that is trained already, that is history.csv.
         announce: is told the plan, with the time it will take, before the first step.
 
     Raises:
         UsageError, DataError, TrainingDiverged: what the config and the data do not allow.
+        MissingExtra: an output that needs an optional part.
     """
     config = resolved(config)
     note, environment = DataNote.of(splits), runtime.environment(runtime.resolve_device(config.device))
     found = None if again else _equal_run(store, config, note, environment)
     if found and found.status == TRAINED:
-        return Training(found, "already trained")
+        return _already(found, outputs)
     parts = cut(config, splits)
     check(config, parts.train, parts.validation)
+    outputs.callbacks(Path(), parts.validation)  # what they cannot do is better said before there is a run
     run = found or store.create(config, note, environment)
     try:
         with run.lock():
@@ -86,15 +123,21 @@ def train(
             if not (run.folder / "run.json").exists():
                 run, found = store.create(config, note, environment), None
             elif run.status == TRAINED:
-                return Training(run, "already trained")
+                return _already(run, outputs)
             if announce:
                 left = 1 - _share_done(run, config, len(parts.train))
                 announce(Plan(run, config, parts, found is not None, left * estimate_seconds(config, parts.train)))
-            _fit(run, config, parts, callbacks)
+            _fit(run, config, parts, [*outputs.callbacks(run.folder, parts.validation), *callbacks])
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
-        return train(splits, config, store, again=True, callbacks=callbacks, announce=announce)
+        return train(splits, config, store, again=True, callbacks=callbacks, outputs=outputs, announce=announce)
     return Training(run, "resumed" if found else "new")
+
+
+def _already(run: Run, outputs: Outputs) -> Training:
+    if outputs.csv:
+        write_text(run.folder / "history.csv", csv_rows(run.history))
+    return Training(run, "already trained")
 
 
 def resolved(config: TrainConfig) -> TrainConfig:
@@ -167,7 +210,7 @@ def is_free(run: Run) -> bool:
 
 
 def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
-    writer = HistoryFile(run.folder / "history.jsonl")
+    writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
     card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers)
     run.note(
@@ -178,27 +221,3 @@ def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callb
         weights_sha256=card.weights_sha256,
     )
     run.checkpoints.clear()
-
-
-class HistoryFile(Callback):
-    """Keeps history.jsonl equal to the history, whole after every epoch."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._history = History()
-
-    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
-        self._history = History(history.records)
-        self._write()
-
-    def on_epoch_end(self, record: EpochRecord) -> None:
-        self._history.records.append(record)
-        self._write()
-
-    def _write(self) -> None:
-        write_text(self._path, "".join(json_line(record) for record in self._history))
-
-
-def json_line(record: EpochRecord) -> str:
-    """One line of history.jsonl."""
-    return json.dumps(record.to_json(), allow_nan=False) + "\n"

@@ -55,6 +55,7 @@ def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]
         ("train --network quik --data ./not-there.npz", "Did you mean 'quick'"),
         ("train --seed", "missing its value"),
         ("train --lang fr", "one of en, es, zh"),
+        ("train --save-weights first", "--save-weights"),
         ("data fashion-mnits", "Did you mean 'fashion-mnist'"),
         ("data ./not-there.npz", "not-there.npz"),
         ("evaluate", "There are no runs"),
@@ -122,6 +123,42 @@ def test_the_kept_epoch_is_the_one_that_is_told(capsys: pytest.CaptureFixture[st
     best = min(run_json["history"], key=lambda record: record["validation_loss"])
     assert f"(epoch {best['epoch']}, the best by validation, is kept)" in out
     assert f"validation accuracy {best['validation_accuracy']:.2%}" in out
+
+
+def test_outputs_are_written_into_the_run_and_told(
+    capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["train", "--data", source, *FAST, "--validation=30"]
+    code, out, err = ask(capsys, *words, "--save-weights", "best", "--csv", "--tensorboard", "--runs", "my runs")
+    assert code == 0, err
+    folder = Path(re.findall(r"Run: (.*)", out)[0])
+    look = f"tensorboard --logdir '{folder / 'tensorboard'}'"
+    assert f"TensorBoard: {look}" in out, "the folder's name has a space"
+    assert f"TensorBoard: {look}" in err, "said before the training, when one can watch it"
+    assert f"Weights: {folder / 'weights'}" in out
+    assert f"Epochs: {folder / 'history.csv'}" in out
+    assert (folder / "weights" / "best.safetensors").exists()
+    assert "--again" not in err
+    code, out, _ = ask(capsys, *words, "--csv", "--tensorboard", "--runs", "my runs", "--json")
+    told = json.loads(out)
+    assert (told["csv"], told["tensorboard"]) == (str(folder / "history.csv"), str(folder / "tensorboard"))
+    assert "weights" not in told
+    code, _, err = ask(capsys, *words, "--seed=1", "--save-weights=2", "--runs", "my runs")
+    assert [path.name for path in Path("my runs").glob("*/weights/epoch*")] == ["epoch-002.safetensors"]
+    code, out, err = ask(capsys, *words, "--seed=1", "--tensorboard", "--runs", "my runs")
+    assert "TensorBoard:" not in out
+    assert "--again trains it anew" in err
+
+
+def test_an_extra_that_is_missing_is_said_before_the_training(
+    capsys: pytest.CaptureFixture[str], source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ropero.training.tensorboard.find_spec", lambda _: None)
+    code, _, err = ask(capsys, "train", "--data", source, *FAST, "--tensorboard")
+    assert code == 2
+    assert "ropero[tensorboard]" in err
+    assert json.loads(ask(capsys, "runs", "--json")[1]) == []
 
 
 def test_data_without_a_test_part_are_told_of_before_the_training(

@@ -16,11 +16,11 @@ from conftest import synthetic
 from ropero.data.dataset import Splits
 from ropero.errors import UsageError
 from ropero.runs import RunStore
-from ropero.training.callbacks import Callback
+from ropero.training.callbacks import Callback, csv_rows
 from ropero.training.config import TrainConfig
 from ropero.workbench import train as verb
 from ropero.workbench.evaluate import evaluate
-from ropero.workbench.train import Plan, cut, train
+from ropero.workbench.train import Outputs, Plan, cut, train
 
 CONFIG = TrainConfig(network="softmax", epochs=3, batch_size=32, learning_rate=0.01, device="cpu", precision="fp32")
 
@@ -223,4 +223,39 @@ def test_history_lines_are_written_as_epochs_end(store: RunStore, splits: Splits
 
     train(splits, CONFIG, store, callbacks=[Count()])
     assert lines == [1, 2, 3]
-    assert verb.json_line(store.runs()[0].history.records[0]).endswith("}\n")
+
+
+EVERYTHING = Outputs(save_weights="every", csv=True, tensorboard=True)
+
+
+def test_what_is_asked_for_is_written_and_changes_no_result(store: RunStore, splits: Splits) -> None:
+    plain = train(splits, CONFIG, store).run
+    assert not {"weights", "history.csv", "tensorboard"} & {path.name for path in plain.folder.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        train(splits, CONFIG, store, again=True, outputs=EVERYTHING, callbacks=[Kill()])
+    interrupted = store.runs()[-1]
+    assert len((interrupted.folder / "history.csv").read_text("utf-8").splitlines()) == 2  # killed in the second epoch
+    full = train(splits, CONFIG.replace(seed=1), store, outputs=EVERYTHING).run
+    assert sorted(path.name for path in (full.folder / "weights").iterdir()) == [
+        f"epoch-00{epoch}.safetensors" for epoch in (1, 2, 3)
+    ]
+    assert (full.folder / "history.csv").read_text("utf-8") == csv_rows(full.history)
+    assert list((full.folder / "tensorboard" / "train").glob("events.*"))
+    other = train(splits, CONFIG.replace(seed=1), store, again=True).run
+    assert other.card.weights_sha256 == full.card.weights_sha256
+
+
+@pytest.mark.parametrize("outputs", [Outputs(save_weights="best"), Outputs(save_weights=0)])
+def test_outputs_that_cannot_be_leave_no_folder(store: RunStore, splits: Splits, outputs: Outputs) -> None:
+    with pytest.raises(UsageError):
+        train(splits, CONFIG, store, outputs=outputs)
+    assert store.runs() == []
+
+
+def test_a_trained_run_is_given_its_table_and_nothing_else(store: RunStore, splits: Splits) -> None:
+    train(splits, CONFIG, store)
+    done = train(splits, CONFIG, store, outputs=EVERYTHING)
+    assert done.how == "already trained"
+    assert (done.run.folder / "history.csv").read_text("utf-8") == csv_rows(done.run.history)
+    assert not (done.run.folder / "weights").exists()
+    assert not (done.run.folder / "tensorboard").exists()
