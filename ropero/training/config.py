@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
 from ropero.texts import mark, t
+from ropero.training.space import Around, Choices, Range, Tunable
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
@@ -26,10 +27,18 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def _option(
-    default: Any, help: str, low: float | None = None, high: float | None = None, open_low: bool = False
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    open_low: bool = False,
+    tune: Tunable | None = None,
 ) -> Any:
-    """A field with its help and the range it is checked against: [low, high], or (low, high] with open_low."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "open_low": open_low})
+    """A field with its help and the range it is checked against: [low, high], or (low, high] with open_low.
+
+    tune is what a search tries for it (docs/tune.md says why); a field without it cannot be searched.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "open_low": open_low, "tune": tune})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,38 +55,84 @@ class TrainConfig:
     )
     layers: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"help": None})  # of a network of one's own
     epochs: int = _option(9, mark("Passes over the training images."), 1, 100_000)
-    batch_size: int = _option(500, mark("Images in a training step."), 2, 65_536)
-    optimizer: Optimizer = _option("adamw", mark("How the weights follow the gradient."))
-    learning_rate: float = _option(0.012, mark("Highest learning rate of the schedule."), 0, 100, open_low=True)
-    weight_decay: float = _option(0.05, mark("Pull of the weights towards zero (decoupled in adamw)."), 0, 10)
-    momentum: float = _option(0.9, mark("Momentum of sgd."), 0, 0.9999)
-    beta2: float = _option(0.99, mark("Memory of adam and adamw for the gradients' squares."), 0, 0.99999)
-    schedule: Schedule = _option("one-cycle", mark("How the learning rate moves over the training."))
-    warmup: float = _option(0.2, mark("Share of the training in which the learning rate rises."), 0, 1)
-    label_smoothing: float = _option(0.1, mark("Share of the target given to all classes alike."), 0, 0.99)
-    flip: Flip = _option("alternating", mark("Mirror images left to right."))
-    vertical_flip: bool = _option(False, mark("Turn images upside down half of the time."))
-    rotation: float = _option(0.0, mark("Turn images by up to this many degrees, either way."), 0, 180)
-    width_shift: float = _option(0.0, mark("Move images sideways by up to this share of their width."), 0, 0.9)
-    height_shift: float = _option(0.0, mark("Move images up or down by up to this share of their height."), 0, 0.9)
-    shear: float = _option(0.0, mark("Slant images by up to this many degrees, either way."), 0, 89)
-    zoom: float = _option(0.0, mark("Stretch or shrink each side by up to this share."), 0, 0.9)
-    fill: Fill = _option("nearest", mark("What comes in at the edges of moved images."))
-    erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1)
-    erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000)
+    batch_size: int = _option(500, mark("Images in a training step."), 2, 65_536, tune=Choices((32, 64, 128, 256, 512)))
+    optimizer: Optimizer = _option(
+        "adamw", mark("How the weights follow the gradient."), tune=Choices(get_args(Optimizer))
+    )
+    learning_rate: float = _option(
+        0.012, mark("Highest learning rate of the schedule."), 0, 100, open_low=True, tune=Around(10)
+    )
+    weight_decay: float = _option(
+        0.05,
+        mark("Pull of the weights towards zero (decoupled in adamw)."),
+        0,
+        10,
+        tune=Choices((0.0, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1)),
+    )
+    momentum: float = _option(0.9, mark("Momentum of sgd."), 0, 0.9999, tune=Choices((0.0, 0.5, 0.8, 0.9, 0.95, 0.99)))
+    beta2: float = _option(
+        0.99,
+        mark("Memory of adam and adamw for the gradients' squares."),
+        0,
+        0.99999,
+        tune=Choices((0.9, 0.95, 0.98, 0.99, 0.995, 0.999)),
+    )
+    schedule: Schedule = _option(
+        "one-cycle", mark("How the learning rate moves over the training."), tune=Choices(get_args(Schedule))
+    )
+    warmup: float = _option(
+        0.2, mark("Share of the training in which the learning rate rises."), 0, 1, tune=Range(0, 0.5)
+    )
+    label_smoothing: float = _option(
+        0.1, mark("Share of the target given to all classes alike."), 0, 0.99, tune=Range(0, 0.2)
+    )
+    flip: Flip = _option("alternating", mark("Mirror images left to right."), tune=Choices(get_args(Flip)))
+    vertical_flip: bool = _option(False, mark("Turn images upside down half of the time."), tune=Choices((False, True)))
+    rotation: float = _option(
+        0.0, mark("Turn images by up to this many degrees, either way."), 0, 180, tune=Range(0, 20)
+    )
+    width_shift: float = _option(
+        0.0, mark("Move images sideways by up to this share of their width."), 0, 0.9, tune=Range(0, 0.15)
+    )
+    height_shift: float = _option(
+        0.0, mark("Move images up or down by up to this share of their height."), 0, 0.9, tune=Range(0, 0.15)
+    )
+    shear: float = _option(0.0, mark("Slant images by up to this many degrees, either way."), 0, 89, tune=Range(0, 15))
+    zoom: float = _option(0.0, mark("Stretch or shrink each side by up to this share."), 0, 0.9, tune=Range(0, 0.2))
+    fill: Fill = _option("nearest", mark("What comes in at the edges of moved images."), tune=Choices(get_args(Fill)))
+    erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1, tune=Range(0, 0.8))
+    erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000, tune=Range(4, 14))
     mixup: float = _option(
-        0.0, mark("Blend images and labels in pairs; the parameter of the Beta distribution."), 0, 10
+        0.0,
+        mark("Blend images and labels in pairs; the parameter of the Beta distribution."),
+        0,
+        10,
+        tune=Choices((0.0, 0.1, 0.2, 0.4, 1.0)),
     )
     cutmix: float = _option(
-        0.0, mark("Paste a rectangle of one image into another; the parameter of the Beta distribution."), 0, 10
+        0.0,
+        mark("Paste a rectangle of one image into another; the parameter of the Beta distribution."),
+        0,
+        10,
+        tune=Choices((0.0, 0.1, 0.2, 0.4, 1.0)),
     )
     augment_from: int = _option(1, mark("First epoch that augments its images."), 1, 100_000)
     augment_validation: bool = _option(
         False, mark("Augment the validation images too: a fault of some protocols, here to be repeated.")
     )
-    clip_norm: float = _option(0.0, mark("Longest gradient that is followed in full; 0 follows all."), 0, 1e6)
+    clip_norm: float = _option(
+        0.0,
+        mark("Longest gradient that is followed in full; 0 follows all."),
+        0,
+        1e6,
+        tune=Choices((0.0, 0.5, 1.0, 2.0, 5.0)),
+    )
     ema: float = _option(
-        0.0, mark("Decay of the weights' moving average, which is then kept; 0 turns it off."), 0, 0.99999
+        0.0,
+        mark("Decay of the weights' moving average, which is then kept; 0 turns it off."),
+        0,
+        0.99999,
+        tune=Choices((0.0, 0.9, 0.98, 0.99, 0.999)),
     )
     validation: float = _option(
         0.0, mark("Images held out of the training part to choose by: a count, or a share below 1."), 0
