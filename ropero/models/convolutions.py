@@ -6,6 +6,7 @@ Legend: N images, H x W pixels, C channels.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ropero.errors import UsageError
+from ropero.errors import UsageError, did_you_mean
 from ropero.models.layers import GLOROT, LINEAR, Layer, Shape, activated, positive, start
 from ropero.texts import t
 
@@ -40,19 +41,21 @@ class Window:
         if self.padding not in ("valid", "same"):
             raise UsageError(
                 t("{name} should be one of {known}, got {value!r}.", name="padding", known="valid, same",
-                  value=self.padding)
+                  value=self.padding) + did_you_mean(self.padding, ("valid", "same"))
             )  # fmt: skip
-        if self.padding == "same":
-            return -(-shape[0] // self.stride[0]), -(-shape[1] // self.stride[1])
-        if self.size[0] > shape[0] or self.size[1] > shape[1]:
+        # Padded, a window may hang over the edge, but one of twice the side has pixels that never meet the picture.
+        room = 2 if self.padding == "same" else 1
+        if self.size[0] > room * shape[0] or self.size[1] > room * shape[1]:
             raise UsageError(
                 t(
-                    'a window of {window} does not fit into a picture of {shape}; use a smaller one, padding "same" or '
-                    "less pooling before it.",
+                    'a window of {window} does not fit into a picture of {shape}; use a smaller one, padding = "same" '
+                    "or less pooling before it.",
                     window=f"{self.size[0]} x {self.size[1]}",
                     shape=f"{shape[0]} x {shape[1]}",
                 )
             )
+        if self.padding == "same":
+            return -(-shape[0] // self.stride[0]), -(-shape[1] // self.stride[1])
         down, right = ((shape[i] - self.size[i]) // self.stride[i] + 1 for i in (0, 1))
         return down, right
 
@@ -151,6 +154,10 @@ class SeparableConv2D(_Images):
         for name in ("filters", "depth_multiplier"):
             positive(name, getattr(self, name))
         return (*self._window().output(shape), self.filters)
+
+    def work(self, shape: Shape) -> int:
+        between = math.prod(self._window().output(shape)) * shape[2] * self.depth_multiplier
+        return max(between, super().work(shape))
 
     def module(self, shape: Shape) -> nn.Module:
         between = shape[2] * self.depth_multiplier

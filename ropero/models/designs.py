@@ -10,21 +10,28 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
+import torch
 from torch import nn
 
-from ropero.errors import UsageError, did_you_mean, unknown
+from ropero.errors import UsageError, did_you_mean
 from ropero.models import convolutions, layers, recurrent
 from ropero.models.classifier import Classifier
 from ropero.models.layers import LINEAR, SOFTMAX, Activation, Dense, Layer, Shape
+from ropero.models.spelling import layer_guess, option_guess
 from ropero.texts import t
 
-MAX_LAYERS, MAX_BYTES = 1000, 1_000_000
-MAX_VALUES = 200_000_000  # numbers that a layer of a stranger's list may give for one image
+# What a list may ask for, whoever wrote it: refused by a sentence before any memory is taken.
+MAX_LAYERS, MAX_BYTES = 1000, 200_000
+MAX_NUMBER = 1_000_000  # of any option
+MAX_VALUES = 100_000_000  # numbers that a layer holds for one image: 400 MB
+MAX_PARAMETERS = 500_000_000  # 2 GB of weights, 8 GB while Adam trains them
+SHOWN = 60  # characters of a wrong value that a sentence repeats
 
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
@@ -69,50 +76,88 @@ def build(design: Design, input_shape: tuple[int, int, int], classes: int, *, st
     """The network of a layer list, for images (C, H, W).
 
     Raises:
-        UsageError: a list that is empty or does not end in one value a class, or a layer that cannot take what the one
-            before gives; the sentence names the layer.
+        UsageError: a list that is empty, too large, or does not end in one value a class, or a layer that cannot take
+            what the one before gives; the sentence names the layer.
     """
     design = _closed(design, classes)
     channels, height, width = input_shape
-    modules: list[tuple[str, nn.Module]] = []
-    for name, layer, shape in _walk(design, (height, width, channels)):
-        modules.append((name, layer.module(shape)))
+    steps = list(_walk(design, (height, width, channels)))
+    _weigh(steps)
+    modules = [(step.name, step.layer.module(step.before)) for step in steps]
     trunk = nn.Sequential()
     for name, module in modules[:-1]:
         trunk.add_module(name, module)
     model = Classifier(trunk, modules[-1][1], input_shape, standardise=standardise)
     model.design = tuple(design)
-    model.peak = max([math.prod(input_shape), *(math.prod(shape) for _, _, shape in table(design, input_shape))])
+    model.peak = max(math.prod(input_shape), *(math.prod(step.after) for step in steps))
     return model
 
 
 def table(design: Design, input_shape: tuple[int, int, int]) -> list[tuple[str, str, Shape]]:
     """(name, Keras kind, output shape) of every layer, for images (C, H, W)."""
     channels, height, width = input_shape
-    walked = _walk(design, (height, width, channels))
-    return [(name, type(layer).__name__, layer.output(shape)) for name, layer, shape in walked]
+    return [(step.name, type(step.layer).__name__, step.after) for step in _walk(design, (height, width, channels))]
 
 
-def _walk(design: Design, shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-    """(name, layer, its input's shape) in order, each layer asked whether it can take it."""
+@dataclasses.dataclass(frozen=True)
+class _Step:
+    """A layer at its place: its number from 1, its name, and the shapes of what goes in and comes out."""
+
+    number: int
+    name: str
+    layer: Layer
+    before: Shape
+    after: Shape
+
+
+def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
+    """The layers in order, each asked whether it can take what the one before gives."""
     seen: dict[str, int] = {}
-    for position, layer in enumerate(design, 1):
+    for number, layer in enumerate(design, 1):
         kind = type(layer).__name__
-        try:
+        with _told_of(number, kind):
             layer.check(shape)
             after = layer.output(shape)
-            if any(side < 1 for side in after) or math.prod(after) > MAX_VALUES:
-                raise UsageError(t("would give {shape}.", shape=after))
-            activation = getattr(layer, "activation", LINEAR)
-            layers.activation_module(activation)
-        except UsageError as error:
-            raise UsageError(
-                t("Layer {position} ({kind}): {reason}", position=position, kind=kind, reason=error)
-            ) from None
+            if any(side < 1 for side in after) or max(math.prod(after), layer.work(shape)) > MAX_VALUES:
+                raise UsageError(
+                    t("would give {shape}, more than {limit} numbers for an image.", shape=after, limit=MAX_VALUES)
+                )
+            layers.activation_module(getattr(layer, "activation", LINEAR))
+            if number == len(design) and len(after) != 1:
+                raise UsageError(
+                    t(
+                        "would give {shape}, not one value a class; put Flatten or GlobalAveragePooling1D before it, "
+                        "or leave return_sequences out of the layer before it.",
+                        shape=after,
+                    )
+                )
         name = _snake(kind)
         count = seen[name] = seen.get(name, -1) + 1
-        yield (f"{name}_{count}" if count else name), layer, shape
+        yield _Step(number, f"{name}_{count}" if count else name, layer, shape, after)
         shape = after
+
+
+def _weigh(steps: Sequence[_Step]) -> None:
+    """Raises UsageError for more parameters than MAX_PARAMETERS; counted on torch's device without memory."""
+    total = 0
+    for step in steps:
+        with _told_of(step.number, type(step.layer).__name__), torch.device("meta"):
+            total += sum(parameter.numel() for parameter in step.layer.module(step.before).parameters())
+            if total > MAX_PARAMETERS:
+                raise UsageError(
+                    t("brings the network to {n} parameters; at most {limit} fit.", n=total, limit=MAX_PARAMETERS)
+                )
+
+
+@contextmanager
+def _told_of(number: int, kind: str) -> Iterator[None]:
+    """Whatever is wrong inside is said of this layer. Raises UsageError."""
+    try:
+        yield
+    except (UsageError, RuntimeError, TypeError, OverflowError) as error:
+        # torch's own words come in for sizes beyond 64 bits, a line of many.
+        reason = error if isinstance(error, UsageError) else str(error).split("\n")[0]
+        raise UsageError(t("Layer {position} ({kind}): {reason}", position=number, kind=kind, reason=reason)) from None
 
 
 def _closed(design: Design, classes: int) -> list[Layer]:
@@ -158,11 +203,15 @@ def read_toml(path: Path) -> list[Layer]:
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise UsageError(t("There is no file {path}.", path=path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(t("Cannot read {path}: {reason}", path=path, reason=error)) from error
-    for name in content:
-        if name != "layers":
-            raise UsageError(t("Unknown option {name!r}.", name=name) + did_you_mean(name, ["layers"]))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            t("Cannot read {path}: {reason}", path=path, reason=error)
+            + ". "
+            + t("In TOML, text stands in quotes, and true and false are small.")
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:  # also of numbers with thousands of digits
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise UsageError(t("Cannot read {path}: {reason}", path=path, reason=reason)) from error
     entries = content.get("layers")
     if not isinstance(entries, list) or not entries:
         raise UsageError(
@@ -172,6 +221,9 @@ def read_toml(path: Path) -> list[Layer]:
                 known=", ".join(LAYERS),
             )
         )
+    for name in content:
+        if name != "layers":
+            raise UsageError(t("Unknown option {name!r}.", name=_cut(name)) + did_you_mean(name[:SHOWN], ["layers"]))
     return from_json(entries)
 
 
@@ -207,7 +259,12 @@ def _layer(entry: object, depth: int = 0) -> Layer:
         raise UsageError(t('a layer needs its type, such as type = "Dense".'))
     kind = entry["type"]
     if kind not in LAYERS:
-        raise unknown(t("layer"), kind, LAYERS)
+        raise UsageError(
+            t("Unknown {what} {name!r}.", what=t("layer"), name=_cut(kind))
+            + layer_guess(kind[:SHOWN], LAYERS)
+            + " "
+            + t("Known: {known}.", known=", ".join(LAYERS))
+        )
     options = {one.name: one for one in _options(LAYERS[kind])}
     hints = get_type_hints(LAYERS[kind])
     values: dict[str, Any] = {}
@@ -215,9 +272,10 @@ def _layer(entry: object, depth: int = 0) -> Layer:
         if name == "type":
             continue
         if name not in options:
+            shown = _cut(str(name))
             raise UsageError(
-                t("{kind} has no option {name!r}.", kind=kind, name=name)
-                + did_you_mean(name, options)
+                t("{kind} has no option {name!r}.", kind=kind, name=shown)
+                + option_guess(shown, options)
                 + " "
                 + t("Known: {known}.", known=", ".join(options) or "-")
             )
@@ -234,25 +292,52 @@ def _options(kind: type[Layer]) -> tuple[dataclasses.Field[Any], ...]:
 
 def _fitted(name: str, hint: Any, value: Any) -> Any:
     """The value as the option's type wants it. Raises UsageError when it cannot be."""
-    kinds: tuple[Any, ...] = get_args(hint) if not isinstance(hint, type) else (hint,)
-    if get_args(hint) and getattr(hint, "__origin__", None) is tuple:
-        kinds = (hint,)
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    kinds = (hint,) if isinstance(hint, type) or get_origin(hint) is tuple else get_args(hint)
     for kind in kinds:
-        if kind is float and (is_whole or isinstance(value, float)):
+        if kind is float and _is_number(value):
             return float(value)
-        if kind is int and is_whole:
+        if kind is int and _is_whole(value):
             return value
         if kind in (str, bool) and isinstance(value, kind):
             return value
-        if getattr(kind, "__origin__", None) is tuple and isinstance(value, list | tuple):
-            sides = tuple(value)
-            length = 2 if Ellipsis not in get_args(kind) else len(sides)
-            if len(sides) == length and all(isinstance(side, int) and not isinstance(side, bool) for side in sides):
-                return sides
-    shown: Callable[[Any], str] = lambda kind: str(getattr(kind, "__name__", kind))  # noqa: E731
-    expected = ", ".join(shown(kind) for kind in kinds if kind is not type(None))
-    raise UsageError(t("{name} should be of type {kind}, got {value!r}.", name=name, kind=expected, value=value))
+        if get_origin(kind) is tuple and isinstance(value, list | tuple):
+            length = len(value) if Ellipsis in get_args(kind) else 2
+            if len(value) == length and all(map(_is_whole, value)):
+                return tuple(value)
+    expected = f" {t('or')} ".join(_words(kind) for kind in kinds if kind is not type(None))
+    got = repr(_cut(value)) if isinstance(value, str) else _cut(value)
+    raise UsageError(t("{name} should be {kind}, got {value}.", name=name, kind=expected, value=got))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+
+
+def _is_number(value: Any) -> bool:
+    is_float = isinstance(value, float) and math.isfinite(value) and abs(value) <= MAX_NUMBER
+    return is_float or _is_whole(value)
+
+
+def _words(kind: Any) -> str:
+    """What an option of this type holds."""
+    if get_origin(kind) is tuple:
+        return t("a list of whole numbers") if Ellipsis in get_args(kind) else t("two of them as in [2, 3]")
+    limit = f"{MAX_NUMBER:,}"
+    return {
+        int: t("a whole number up to {limit}", limit=limit),
+        float: t("a number up to {limit}", limit=limit),
+        bool: t("true or false"),
+        str: t("text in quotes"),
+    }.get(kind) or t("a layer")
+
+
+def _cut(value: Any) -> str:
+    """A value as a sentence repeats it, however long or deep it is."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
+        return "…"
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 def _snake(kind: str) -> str:

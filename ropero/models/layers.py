@@ -23,7 +23,7 @@ from ropero.texts import t
 
 Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, (D,) of vectors
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "tanh": nn.Tanh,
@@ -35,6 +35,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "swish": nn.SiLU,
     "softplus": nn.Softplus,
     "softsign": nn.Softsign,
+    "leaky_relu": partial(nn.LeakyReLU, 0.2),  # Keras's slope; torch's own is 0.01
+    "mish": nn.Mish,
 }
 LINEAR, SOFTMAX = "linear", "softmax"
 GLOROT = "glorot_uniform"  # what Keras's Dense and convolutions begin with
@@ -63,6 +65,10 @@ class Layer(ABC):
     def module(self, shape: Shape) -> nn.Module:
         """The torch module for an input of this shape, which `output` has accepted."""
 
+    def work(self, shape: Shape) -> int:
+        """How many numbers the layer holds at once for one input of this shape: its output, or more on the way."""
+        return math.prod(self.output(shape))
+
     def check(self, shape: Shape) -> None:
         """Raises UsageError for an input of the wrong number of dimensions."""
         if len(shape) not in self.ranks:
@@ -72,9 +78,18 @@ class Layer(ABC):
                     "takes {expected}, but gets {shape}; {cure}",
                     expected=" / ".join(kinds[rank] for rank in self.ranks),
                     shape=shape,
-                    cure=t("put Flatten before it.") if self.ranks == (1,) else t("change the layers before it."),
+                    cure=_cure(self.ranks, len(shape)),
                 )
             )
+
+
+def _cure(ranks: tuple[int, ...], got: int) -> str:
+    """What helps a layer that takes `ranks` dimensions and gets another number."""
+    if 1 in ranks:
+        return t("put Flatten before it.")
+    if 2 in ranks:
+        return t("put Rows before it.") if got == 3 else t("put return_sequences = true into the layer before it.")
+    return t("put it before Flatten and before recurrent layers.")
 
 
 class Activated(nn.Sequential):
@@ -90,6 +105,8 @@ def activation_module(name: str) -> nn.Module:
     """Raises UsageError for an unknown activation."""
     if name == LINEAR:
         return nn.Identity()
+    if name == SOFTMAX:
+        raise UsageError(t("softmax is for the last layer alone; use relu here."))
     if name not in ACTIVATIONS:
         raise unknown(t("activation"), name, [LINEAR, SOFTMAX, *ACTIVATIONS])
     return ACTIVATIONS[name]()
@@ -122,9 +139,10 @@ class Dense(Layer):
     ranks: ClassVar[tuple[int, ...]] = (1, 2)
 
     def output(self, shape: Shape) -> Shape:
-        units = self.units or 0
-        positive("units", units)
-        return (*shape[:-1], units)
+        if self.units is None:
+            raise UsageError(t("needs units, such as units = 128; only the last layer may leave them out."))
+        positive("units", self.units)
+        return (*shape[:-1], self.units)
 
     def module(self, shape: Shape) -> nn.Module:
         linear = start(nn.Linear(shape[-1], self.units or 0, bias=self.use_bias), self.kernel_initializer)

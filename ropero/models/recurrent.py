@@ -91,6 +91,9 @@ class _Cell(Layer):
             )  # fmt: skip
         return (shape[0], self.units) if self.return_sequences else (self.units,)
 
+    def work(self, shape: Shape) -> int:
+        return shape[0] * _GATES[self.kind] * self.units
+
     def module(self, shape: Shape) -> nn.Module:
         return self.made(shape, 1)
 
@@ -130,9 +133,17 @@ class Bidirectional(Layer):
 
     def output(self, shape: Shape) -> Shape:
         if not isinstance(self.layer, _Cell):
-            raise UsageError(t("its layer should be SimpleRNN, LSTM or GRU."))
+            raise UsageError(
+                t(
+                    "its layer should be SimpleRNN, LSTM or GRU, as in {example}.",
+                    example='layer = { type = "LSTM", units = 64 }',
+                )
+            )
         inner = self.layer.output(shape)
         return (*inner[:-1], 2 * inner[-1])
+
+    def work(self, shape: Shape) -> int:
+        return 2 * self.layer.work(shape)
 
     def module(self, shape: Shape) -> nn.Module:
         return self.layer.made(shape, 2)
@@ -151,6 +162,9 @@ class AttentionPooling(Layer):
     def output(self, shape: Shape) -> Shape:
         positive("units", self.units)
         return (shape[1],)
+
+    def work(self, shape: Shape) -> int:
+        return shape[0] * self.units
 
     def module(self, shape: Shape) -> nn.Module:
         return WeightedMean(shape[1], self.units)
