@@ -166,8 +166,11 @@ class EpochRunner:
         state.loss_sum, state.hits = float(sums[0]), int(sums[1])
         state.seconds = time.perf_counter() - started
 
-    def step(self, state: TrainState, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """One step on the images at these positions (B,): the mean loss and the number of right answers."""
+    def step(self, state: TrainState, chosen: Tensor, rate: float | None = None) -> tuple[Tensor, Tensor]:
+        """One step on the images at these positions (B,): the mean loss and the number of right answers.
+
+        The learning rate is the schedule's unless one is given.
+        """
         config = self.config
         seed = mix_seed("step", config.seed, state.epoch, state.step)
         # Seeding the accelerators too takes as long as a small network's step, so only where there is one.
@@ -183,7 +186,8 @@ class EpochRunner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = state.model(inputs)  # (B, K)
         loss = targets.loss(self.loss, logits.float())
-        rate = rate_at(config, state.epoch * self.steps + state.step, config.epochs * self.steps)
+        if rate is None:
+            rate = rate_at(config, state.epoch * self.steps + state.step, config.epochs * self.steps)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         state.optimizer.zero_grad(set_to_none=True)
