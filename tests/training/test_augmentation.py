@@ -11,14 +11,17 @@ from conftest import synthetic
 from torch import nn
 
 from ropero.data import augment
+from ropero.data.batches import to_device
 from ropero.models.classifier import Classifier
+from ropero.runtime import mix_seed
 from ropero.training import loop
 from ropero.training.augmentation import Augmentation, Targets
 from ropero.training.callbacks import Callback
 from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
-from ropero.training.loop import fit
+from ropero.training.loop import EpochRunner, fit
+from ropero.training.state import begin
 
 PLAIN = TrainConfig(
     network="softmax", epochs=2, batch_size=32, flip="none", erase=0.0, device="cpu", precision="fp32", schedule="step"
@@ -154,7 +157,7 @@ def test_the_validation_loss_is_then_that_of_augmented_images(monkeypatch: pytes
     assert [r.train_loss for r in honest] == [r.train_loss for r in fault]  # training does not notice
     assert all(a.validation_loss != b.validation_loss for a, b in zip(honest, fault, strict=True))
     augmentation = Augmentation(PLAIN.replace(augment_validation=True, **changes), 120)
-    images = loop.to_device(held_out, torch.device("cpu"))
+    images = to_device(held_out, torch.device("cpu"))
     chunks = [augmentation.of_validation(images.pixels[at : at + 7], 1, at // 7) for at in range(0, 60, 7)]
     with torch.inference_mode():
         expected = nn.functional.cross_entropy(model(torch.cat(chunks) / 255), images.labels)
@@ -202,6 +205,38 @@ def test_a_fair_coin_chooses_between_mixup_and_cutmix(pixels: torch.Tensor) -> N
     config = PLAIN.replace(mixup=1.0, cutmix=1.0)
     pasted = [stepped(config, pixels, seed=seed)[0].dtype == torch.uint8 for seed in range(200)]
     assert 70 < sum(pasted) < 130
+
+
+def test_each_way_of_mixing_has_its_own_parameter(pixels: torch.Tensor) -> None:
+    config = PLAIN.replace(mixup=10.0, cutmix=0.01)
+    weights: dict[torch.dtype, list[float]] = {torch.float32: [], torch.uint8: []}
+    for seed in range(100):
+        found, targets = stepped(config, pixels, seed=seed)
+        weights[found.dtype].append(targets.weight)
+    assert np.median(np.abs(np.array(weights[torch.float32]) - 0.5)) < 0.2
+    assert 0.25 < np.mean(np.array(weights[torch.uint8]) == 1) < 0.75  # all of one, or all but what is cut off
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_step_learns_from_the_mixed_labels(name: str) -> None:
+    config = PLAIN.replace(batch_size=10, label_smoothing=0.1, **{name: 1.0})
+    device, train = torch.device("cpu"), synthetic(120)
+    state, runner = begin(config, train, device), EpochRunner(config, to_device(train, device), None)
+    lighter = 0
+    for state.step in range(12):
+        chosen = torch.arange(10) + 10 * state.step
+        torch.manual_seed(mix_seed("step", config.seed, 0, state.step))
+        pixels, targets = runner.augmentation.of_training(
+            runner.images.pixels[chosen], runner.images.labels[chosen], chosen, 0
+        )
+        with torch.no_grad():
+            logits = state.model(pixels / 255)
+        expected = targets.loss(nn.CrossEntropyLoss(label_smoothing=0.1), logits)
+        loss, hits = runner.step(state, chosen)
+        assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+        assert int(hits) == int((logits.argmax(1) == targets.heavier).sum())
+        lighter += targets.weight < 0.5
+    assert lighter  # else the hits would not tell
 
 
 class Kill(Callback):
