@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import explore as explore
     from ropero.workbench.notebook import list_runs as list_runs
     from ropero.workbench.notebook import load as load
+    from ropero.workbench.notebook import lr_find as lr_find
     from ropero.workbench.notebook import open_run as open_run
     from ropero.workbench.notebook import split as split
     from ropero.workbench.notebook import train as train
@@ -35,6 +36,7 @@ _HOMES = {
     "explore": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
+    "lr_find": "ropero.workbench.notebook",
     "open_run": "ropero.workbench.notebook",
     "split": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
@@ -51,6 +53,7 @@ __all__ = [
     "explore",
     "list_runs",
     "load",
+    "lr_find",
     "open_run",
     "split",
     "train",

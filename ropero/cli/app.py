@@ -8,7 +8,21 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from ropero import texts
-from ropero.cli import completion, data, evaluate, explore, networks, predict, report, reproduce, runs, screen, train
+from ropero.cli import (
+    completion,
+    data,
+    evaluate,
+    explore,
+    lr_find,
+    networks,
+    predict,
+    report,
+    reproduce,
+    runs,
+    screen,
+    train,
+    tune,
+)
 from ropero.cli.sentences import TranslatedHelp, sentence
 from ropero.errors import RoperoError
 from ropero.texts import mark, t
@@ -34,6 +48,8 @@ def build() -> App:
     explore.register(app)
     networks.register(app)
     train.register(app)
+    tune.register(app)
+    lr_find.register(app)
     evaluate.register(app)
     predict.register(app)
     runs.register(app)

@@ -223,3 +223,43 @@ def pixel_histogram(shares: Mapping[str, NDArray[np.float64]], *, theme: Theme =
     axes.yaxis.set_minor_formatter(NullFormatter())
     figure.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="outside upper left", ncols=4)
     return finish(figure, theme)
+
+
+def rate_test(
+    rates: ArrayLike,
+    losses: ArrayLike,
+    smoothed_rates: ArrayLike,
+    smoothed_losses: ArrayLike,
+    marks: Mapping[str, float],
+    *,
+    theme: Theme = LIGHT,
+) -> Figure:
+    """The learning-rate range test: losses (S,) as dots, the smoothed curve (S,), `marks` names rates to point out.
+
+    What lies far above the curve's beginning is cut off: there the training has broken down.
+    """
+    figure = blank(7, 3.6, theme)
+    axes = figure.subplots()
+    dress(axes, theme, grid="both")
+    raw, places = np.asarray(losses, np.float64), np.asarray(smoothed_rates, np.float64)
+    curve = np.asarray(smoothed_losses, np.float64)
+    axes.plot(np.asarray(rates), raw, ".", color=theme.sky, markersize=4, label=t("Loss of a step"))
+    axes.plot(places, curve, color=theme.blue, linewidth=1.8, label=t("Smoothed"))
+    axes.set_xscale("log")
+    shapes = (("o", theme.red, "-"), ("s", theme.green, "--"), ("D", theme.muted, ":"))
+    for (name, rate), (shape, colour, dash) in zip(marks.items(), shapes, strict=False):
+        at = float(np.interp(np.log(rate), np.log(places), curve))
+        axes.axvline(rate, color=colour, linewidth=1.1, linestyle=dash)
+        shown = f"{label(name)}: {Numbers.current().general(float(f'{rate:.2g}'))}"
+        axes.plot([rate], [at], shape, color=colour, markersize=7, linestyle="", label=shown)
+    if len(curve):
+        begin = float(curve[: int(curve.argmin()) + 1].max())
+        low, high = min(float(curve.min()), float(raw.min())), min(float(curve.max()), 1.5 * begin)
+        room = max(0.06 * (high - low), 1e-3 * max(high, 1e-9))
+        axes.set_ylim(low - room, high + room)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"1e{round(np.log10(value))}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(t("Learning rate"), fontsize=SMALL)
+    axes.set_ylabel(t("Loss"), fontsize=SMALL)
+    figure.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="outside upper left", ncols=4)
+    return finish(figure, theme)

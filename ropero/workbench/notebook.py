@@ -21,9 +21,11 @@ from ropero.texts import t
 from ropero.training.callbacks import Callback, Which
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
+from ropero.training.lr_find import RateTest
 from ropero.training.presets import preset
 from ropero.workbench import data as data_verb
 from ropero.workbench import evaluate as evaluate_verb
+from ropero.workbench import lr_find as lr_find_verb
 from ropero.workbench import predict as predict_verb
 from ropero.workbench import report as report_verb
 from ropero.workbench import train as train_verb
@@ -172,6 +174,29 @@ def train(
     if done.how == "already trained":
         console.print(t("This very training is there already; again=True trains it anew."))
     return Trained(done.run, splits)
+
+
+def lr_find(
+    data: Splits | Dataset | str | Path = data_verb.DEFAULT,
+    network: str = "quick",
+    *,
+    out: str | Path | None = None,
+    **changes: Any,
+) -> RateTest:
+    """Test learning rates for a training with these options: `rp.lr_find(data, "dense").suggestion.steepest`.
+
+    Args:
+        out: a .png, .svg or .pdf to draw the test into.
+
+    Raises:
+        UsageError: an option that does not exist or is out of range.
+        MissingExtra: a drawing without Matplotlib.
+    """
+    with FileProgress(Console(stderr=True)) as progress:
+        found = lr_find_verb.lr_find(_splits_of(data), preset(network).replace(**changes), progress=progress)
+    if out is not None:
+        lr_find_verb.save(found, Path(out))
+    return found
 
 
 def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
