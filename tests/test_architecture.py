@@ -46,6 +46,7 @@ ONLY_IN = {
     "jinja2": {"reports"},
     "markupsafe": {"reports"},
     "fontTools": {"reports"},
+    "optuna": {"workbench"},
     "rich": {"workbench", "cli"},
     "cyclopts": {"cli"},
 }

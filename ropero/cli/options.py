@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -65,17 +65,17 @@ class WithRuns(Common):
     ] = None
 
 
-def _train_flags() -> type[Any]:
-    """A dataclass of the same fields as TrainConfig, each None when the user did not give it."""
+def _train_flags(name: str, without: Collection[str] = ()) -> type[Any]:
+    """A dataclass of the same fields as TrainConfig but some, each None when the user did not give it."""
     hints = get_type_hints(TrainConfig)
     flags: list[tuple[str, Any, Any]] = []
     for one in fields(TrainConfig):
-        if one.metadata["help"] is None:
+        if one.metadata["help"] is None or one.name in without:
             continue  # no flag: a layer list comes from the file that --network names
         converter = whole_number if hints[one.name] is int else None
         shown = Parameter(help=one.metadata["help"], show_default=_shows(one.default), converter=converter)
         flags.append((one.name, Annotated[hints[one.name] | None, shown], field(default=None)))
-    made = make_dataclass("TrainFlags", flags, frozen=True, kw_only=True)
+    made = make_dataclass(name, flags, frozen=True, kw_only=True)
     made.__module__ = __name__  # Cyclopts does not look into classes of the module `types`
     return Parameter(name="*")(made)
 
@@ -85,7 +85,9 @@ def _shows(default: Any) -> Callable[[Any], Any]:
     return lambda _: default
 
 
-TrainFlags = _train_flags()
+TrainFlags = _train_flags("TrainFlags")
+# The minutes of `tune` are those of all its trials.
+TuneFlags = _train_flags("TuneFlags", without={"minutes"})
 
 
 def given(flags: Any) -> dict[str, Any]:
