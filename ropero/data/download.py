@@ -35,6 +35,7 @@ TIMEOUT_SECONDS = 5.0  # to connect, and for each wait for more bytes
 DEADLINE_SECONDS = 900.0  # for one file, however slowly it trickles
 ATTEMPTS = 3
 PAUSE_SECONDS = 0.3  # before the second attempt; doubled before the third
+_SHOWN = {"sha256": "SHA-256", "md5": "MD5"}
 _AGENT = "ropero (https://pypi.org/project/ropero)"
 
 
@@ -58,15 +59,18 @@ def fetch_known(known: Known, folder: Path, mirror: str, progress: Progress | No
             fetch(mirror + target.name, target, digest=digest, size=size, progress=progress)
 
 
-def fetch(url: str, target: Path, *, digest: str, size: int, progress: Progress | None = None) -> None:
+def fetch(
+    url: str, target: Path, *, digest: str, size: int, progress: Progress | None = None, algorithm: str = "sha256"
+) -> None:
     """Fetch one file to `target`. What arrived before a cut is kept beside it as .part and resumed, here or next time.
 
     Args:
         url: http or https.
         target: appears whole and checked, or not at all.
-        digest: SHA-256 of the content, unpacked when it is gzip.
-        size: bytes of the content, unpacked.
+        digest: of the content, unpacked when it is gzip.
+        size: bytes of the content, unpacked, or somewhat more.
         progress: called with (file name, bytes done, total or None).
+        algorithm: what the digest is: "sha256", or "md5" where a publisher gives no better one.
 
     Raises:
         FetchError: no answer, an error status, cut off again and again, or wrong content (which is removed).
@@ -78,12 +82,13 @@ def fetch(url: str, target: Path, *, digest: str, size: int, progress: Progress 
         resumed = part.exists()
         try:
             _transfer(url, part, size + CHUNK_BYTES, end, progress)
-            if is_content(part, digest, size):
+            if is_content(part, digest, size, algorithm):
                 part.replace(target)
                 return
             part.unlink()
             # What an earlier run left may have been the wrong half.
-            raise FetchError(t("wrong content at {url} (SHA-256 differs); removed", url=url), again=resumed)
+            message = t("wrong content at {url} ({digest} differs); removed", url=url, digest=_SHOWN[algorithm])
+            raise FetchError(message, again=resumed)
         except FetchError as error:
             if not error.again or attempt == ATTEMPTS:
                 raise
@@ -92,9 +97,9 @@ def fetch(url: str, target: Path, *, digest: str, size: int, progress: Progress 
         time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
 
 
-def is_content(path: Path, digest: str, size: int) -> bool:
+def is_content(path: Path, digest: str, size: int, algorithm: str = "sha256") -> bool:
     """Whether a file, unpacked when it is gzip, has these bytes. Reads no further than `size`."""
-    found, read = hashlib.sha256(), 0
+    found, read = hashlib.new(algorithm, usedforsecurity=False), 0
     try:
         with opened(path) as file:
             while read <= size and (chunk := file.read(min(CHUNK_BYTES, size + 1 - read))):

@@ -7,6 +7,8 @@ Legend: N images, C channels, H x W pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -20,8 +22,9 @@ TRAINED_SIDE = 32  # pixels; the smallest that five poolings leave something of
 HE = "he_normal"  # from Keras's Glorot, 19 layers without batch-norm do not start to learn
 
 # Mean and deviation that ImageNet weights expect of RGB pixels in [0, 1]: torchvision's, and Keras's (once Caffe's).
-TORCHVISION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-CAFFE = ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255))
+Scaling = tuple[tuple[float, float, float], tuple[float, float, float]]
+TORCHVISION: Scaling = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+CAFFE: Scaling = ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255, 1 / 255, 1 / 255))
 
 
 def vgg19() -> list[Layer]:
@@ -45,7 +48,7 @@ def frozen(depth: int, input_shape: tuple[int, int, int], classes: int, scaled_t
             taken off, so that it sees almost the same dark picture everywhere.
     """
     base = FrozenVGG(depth, input_shape[0], scaled_twice)
-    features = 512 * (FROZEN_SIDE // 32) ** 2
+    features = STAGES[depth][-1][0] * (FROZEN_SIDE // 32) ** 2
     hidden = start(nn.Linear(features, 512))
     trunk = nn.Sequential(nn.Flatten(), hidden, nn.ReLU(), nn.Dropout(0.5))
     head = nn.Linear(512, classes)
@@ -84,6 +87,20 @@ class FrozenVGG(nn.Module):
         pixels = self.scale(self.colour(self.resize(pixels)))
         found: Tensor = self.layers((pixels - self.mean) / self.std)
         return found
+
+    def adopt(self, weights: Sequence[tuple[Tensor, Tensor]], scaling: Scaling) -> None:
+        """Take over kernels (out, in, h, w) for RGB and biases, of each convolution in order, and their scaling."""
+        with torch.no_grad():
+            for layer, (kernel, bias) in zip(self.convolutions(), weights, strict=True):
+                assert layer.bias is not None
+                layer.weight.copy_(kernel)
+                layer.bias.copy_(bias)
+            for buffer, values in zip((self.mean, self.std), scaling, strict=True):
+                buffer.copy_(torch.tensor(values).view(1, 3, 1, 1))
+
+    def extra_repr(self) -> str:
+        """What is done to the pixels, beside the layers: the codes that are kept on disk depend on it."""
+        return f"VGG{self.depth}, bilinear to {FROZEN_SIDE}, times {self.scale.scale}"
 
     def convolutions(self) -> list[nn.Conv2d]:
         """The convolutions in order: 13 or 16."""

@@ -77,6 +77,16 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         running.shutdown()
 
 
+@pytest.mark.parametrize("digest", [hashlib.md5(CONTENT).hexdigest(), "0" * 32])
+def test_a_publisher_may_give_an_md5(server: Server, tmp_path: Path, digest: str) -> None:
+    if digest.strip("0"):
+        assert _fetch(server, tmp_path, digest=digest, algorithm="md5").read_bytes() == PACKED
+    else:
+        with pytest.raises(FetchError, match=r"wrong content .*\(MD5 differs\)"):
+            _fetch(server, tmp_path, digest=digest, algorithm="md5")
+        assert _left(tmp_path) == []
+
+
 def _fetch(server: Server, folder: Path, **how: object) -> Path:
     target = folder / "file.gz"
     fetch(server.url + "file.gz", target, **({"digest": DIGEST, "size": len(CONTENT)} | how))  # type: ignore[arg-type]
