@@ -1,5 +1,6 @@
 """A damaged or unwritable checkpoint costs the newest state, never the run."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,25 @@ def test_a_full_disk_keeps_the_one_before(tmp_path: Path, monkeypatch: pytest.Mo
         "checkpoint-before.safetensors",
         "checkpoint.safetensors",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
+def test_a_write_that_the_system_cuts_short_keeps_the_one_before(tmp_path: Path) -> None:
+    """A real failure within the file, as on a full disk: the system refuses what goes beyond a limit."""
+    import resource
+
+    store = saved(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.warns(RuntimeWarning, match="the one before is kept"):
+            store.save({"weight": torch.zeros(10_000)}, {"epoch": 3})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    snapshot = store.load()
+    assert snapshot is not None
+    assert snapshot[1] == {"epoch": 2}
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_nothing_there_is_nothing(tmp_path: Path) -> None:
