@@ -11,7 +11,7 @@ from ropero.cli import screen
 from ropero.cli.options import ImageSize, Source, TuneFlags, WithRuns, given, whole_number
 from ropero.errors import MissingExtra
 from ropero.texts import mark, t
-from ropero.texts.numbers import percent, whole
+from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.workbench.study import Trial
@@ -129,6 +129,14 @@ def _announce(plan: Plan, over: int, seconds: float) -> None:
                 trials=plan.trials,
             )
         )
+    if plan.older:
+        screen.say(
+            t(
+                "{run} is a search of the same by another version of ropero or PyTorch; its figures would not be "
+                "comparable, so this one begins anew.",
+                run=plan.older,
+            )
+        )
     if not plan.starts_as_is:
         screen.say(t("What is searched leaves the network's own recipe out; the first trial is the nearest to it."))
     if seconds:
@@ -160,7 +168,7 @@ def _show(found: Tuning, figures: list[str]) -> None:
     _say_how_sure(found)
     if found.importance:
         shares = ", ".join(f"{name} {percent(share, 0)}" for name, share in found.importance.items())
-        screen.show(t("What mattered for being among the best: {shares}.", shares=shares))
+        screen.show(t("How much of the differences each setting accounts for (fANOVA): {shares}.", shares=shares))
     else:
         screen.show(t("Which setting matters cannot be told from so few trials; about 15 are the least."))
     if found.ended == "time":
@@ -199,6 +207,6 @@ def _say_how_sure(found: Tuning) -> None:
                 "{n} other trials are within one standard error ({points} points) of it: these images cannot tell them "
                 "apart.",
                 n=len(found.as_good),
-                points=percent(found.standard_error, 2),
+                points=decimal(100 * found.standard_error, 2),
             )
         )

@@ -1,4 +1,4 @@
-"""Figures of a search for settings: what each trial gave, what each value gave, which setting mattered.
+"""Figures of a search for settings: what each trial gave, what each value gave, which setting matters.
 
 Pure functions of arrays that return a matplotlib Figure; none knows a study, a config or a file.
 Legend: T trials, S settings.
@@ -19,11 +19,9 @@ from ropero.reports.style import LIGHT, NORMAL, SMALL, Theme, blank, dress, fini
 from ropero.texts import t
 from ropero.texts.numbers import Numbers
 
-LOW_SPREADS = 4.0  # a trial this many times further below the best than the median is drawn at the lower edge
-
 
 def trials(
-    accuracy: Sequence[float | None], last: Sequence[float | None], best: int, *, theme: Theme = LIGHT
+    accuracy: Sequence[float | None], last: Sequence[float | None], best: int, low: float, *, theme: Theme = LIGHT
 ) -> Figure:
     """Validation accuracy of each trial in order, the best so far as a line, and the first trial's as another.
 
@@ -31,13 +29,13 @@ def trials(
         accuracy: (T,) of the trials that were trained to their end, None for the others.
         last: (T,) of the others, what they had when they were stopped, 0 for nothing.
         best: position of the best trial.
+        low: what is below this is drawn at the lower edge, so that the others stay apart.
     """
     figure = blank(8, 4, theme)
     axes = figure.subplots()
     dress(axes, theme, grid="y")
     done, stopped = _floats(accuracy), _floats(last)
     numbers = np.arange(1, len(done) + 1)
-    low = _floor(done)
     reached = np.fmax.accumulate(done)
     axes.step(numbers, reached, where="post", color=theme.blue, linewidth=1.2, label=t("Best so far"))
     if np.isfinite(done[:1]).any():
@@ -64,8 +62,7 @@ def _points(
     colour: str,
     name: str,
 ) -> bool:
-    """The values as marks; those far below the others as triangles at the lower edge, so that the others stay apart.
-    Whether there are any."""
+    """The values as marks; those below `low` as triangles at the lower edge. Whether there are any."""
     far = values < low
     if np.isfinite(values).any():
         near = np.where(far, np.nan, values)
@@ -75,18 +72,11 @@ def _points(
     return bool(far.any())
 
 
-def _floor(done: NDArray[np.float64]) -> float:
-    """The accuracy that the axis ends at, below what most trials had."""
-    known = done[np.isfinite(done)]
-    best, middle = float(known.max()), float(np.median(known))
-    spread = max(best - middle, 0.002)
-    return max(float(known.min()) - spread, best - LOW_SPREADS * spread)
-
-
 def values(
     tried: Mapping[str, Sequence[Any]],
     accuracy: Sequence[float],
     best: int,
+    low: float,
     *,
     logarithmic: Sequence[str] = (),
     ordered: Mapping[str, Sequence[Any]] | None = None,
@@ -98,6 +88,7 @@ def values(
         tried: (S,) settings, each with its value in the (T,) trials that were trained to their end.
         accuracy: (T,) of these trials.
         best: position of the best trial.
+        low: as for `trials`.
         logarithmic: the settings that were searched on a log scale.
         ordered: the choices of the settings that have a list of them, in order; they are evenly spaced.
     """
@@ -106,7 +97,6 @@ def values(
     figure = blank(3.1 * columns + 0.4, 2.5 * rows + 0.5, theme)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
     heights = np.asarray(accuracy, np.float64)
-    low = _floor(heights)
     for axes, (name, column) in zip(panels, tried.items(), strict=False):
         dress(axes, theme, grid="y")
         choices = (ordered or {}).get(name)
@@ -145,7 +135,7 @@ def _word(value: Any) -> str:
 
 
 def importance(shares: Mapping[str, float], *, theme: Theme = LIGHT) -> Figure:
-    """How much each of the (S,) settings decided whether a trial was among the best, as shares of 1."""
+    """How much of the differences in accuracy each of the (S,) settings accounts for, as shares of 1."""
     figure = blank(7, 1.0 + 0.34 * len(shares), theme)
     axes = figure.subplots()
     dress(axes, theme, grid="x")
@@ -161,7 +151,7 @@ def importance(shares: Mapping[str, float], *, theme: Theme = LIGHT) -> Figure:
     axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.set_xlim(0, min(1.12, float(widths.max()) * 1.18))
     axes.xaxis.set_major_formatter(_percents())
-    axes.set_xlabel(t("Share in reaching the best trials"), fontsize=SMALL)
+    axes.set_xlabel(t("Share of the differences in validation accuracy"), fontsize=SMALL)
     return finish(figure, theme)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import shutil
 import sqlite3
+import statistics
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -40,8 +41,8 @@ STATES = {
 }
 RANDOM_TRIALS = 6  # of which the first is the start; then TPE proposes
 JUDGED_TRIALS = 5  # so many are trained to the end before any is pruned
-IMPORTANCE_TRIALS = 15  # below this, importances are noise
-IMPORTANCE_TOP = 5  # trials that PED-ANOVA should have among the best, at least
+IMPORTANCE_TRIALS = 15  # below this, importances are noise (docs/lab-notes.md)
+LOW_SPREADS = 4.0  # further below the best than so many times the median is, a trial is simply bad
 DRAWS = 1000
 _NAME = "ropero"
 
@@ -190,29 +191,29 @@ class Study:
         return None
 
     def importance(self) -> dict[str, float] | None:
-        """The share of each setting in reaching the best trials (PED-ANOVA), largest first; None when the trials are
-        too few to tell.
+        """How much of the differences in accuracy each setting accounts for, as shares of 1, largest first (fANOVA);
+        None when the trials are too few to tell.
 
-        Pruned and diverged trials count as what they are: not among the best.
+        Trials far below the others count as little below them, or they alone would decide.
         """
         import optuna
 
         over = [one for one in self._alive() if one.state.name in ("COMPLETE", "PRUNED")]
-        done = sum(one.state.name == "COMPLETE" for one in over)
-        if len(over) < IMPORTANCE_TRIALS or done <= IMPORTANCE_TOP or len(self._space) < 2:
+        notes = [Trial.from_json(one.user_attrs["note"]) for one in over]
+        done = [note.accuracy for note in notes if note.accuracy is not None]
+        if len(over) < IMPORTANCE_TRIALS or not done or len(self._space) < 2:
             return None
+        low = lowest_shown(done)
         with _quiet():
             study = optuna.create_study(direction="maximize")
-            for one in over:
-                value = one.value if one.state.name == "COMPLETE" else 0.0
+            for one, note in zip(over, notes, strict=True):
+                value = max(low, note.accuracy or (note.curve or (0.0,))[-1])
                 study.add_trial(
                     optuna.trial.create_trial(params=one.params, distributions=one.distributions, value=value)
                 )
-            top = max(0.1, IMPORTANCE_TOP / len(over))
-            found = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=top).evaluate(study)
-        whole = sum(found.values())
-        shares = {name: value / whole for name, value in found.items()} if whole > 0 else {}
-        return dict(sorted(shares.items(), key=lambda item: -item[1])) or None
+            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
+            found = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 class Running:
@@ -244,9 +245,15 @@ class Running:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+def lowest_shown(accuracies: Sequence[float]) -> float:
+    """The accuracy below which it does not matter any more how bad a trial is."""
+    best, middle = max(accuracies), statistics.median(accuracies)
+    return best - LOW_SPREADS * max(best - middle, 0.002)
+
+
 def require_optuna() -> None:
-    """Raises MissingExtra when Optuna is not installed."""
-    if find_spec("optuna") is None:
+    """Raises MissingExtra when Optuna, or scikit-learn, which its importances need, is not installed."""
+    if find_spec("optuna") is None or find_spec("sklearn") is None:
         raise MissingExtra(t("A search for settings"), "tune")
 
 

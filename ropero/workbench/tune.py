@@ -17,7 +17,7 @@ import json
 import math
 import shutil
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,7 @@ def tune(
         minutes=minutes,
         auto_validation=auto,
         starts_as_is=as_is,
+        older=None if folder.exists() else _older(folder.parent, identity),
     )
     warm = math.ceil(config.epochs / 2) if prune else 0
     with _alone(folder, identity), Study(folder, space, first, seed=config.seed, warm_epochs=warm) as study:
@@ -158,10 +159,20 @@ def _identity(config: TrainConfig, space: Space, splits: Splits, prune: bool) ->
     return plain
 
 
-def _digest(identity: dict[str, Any]) -> str:
+def _older(folder: Path, identity: dict[str, Any]) -> str | None:
+    """A search of the same config, space and data that other code, or another torch, made."""
+    for path in sorted(folder.glob("*/study.json")):
+        with suppress(RunError, KeyError, TypeError):
+            if _digest(read_json(path), by_code=False) == _digest(identity, by_code=False):
+                return path.parent.name
+    return None
+
+
+def _digest(identity: dict[str, Any], *, by_code: bool = True) -> str:
     data, here = identity["data"], identity["environment"]
     deciding = [identity[name] for name in ("format", "config", "space", "prune")]
-    deciding += [data["digests"], data["classes"], here["code_sha256"], here["torch"]]
+    deciding += [data["digests"], data["classes"]]
+    deciding += [here["code_sha256"], here["torch"]] if by_code else []
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
 
 

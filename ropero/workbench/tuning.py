@@ -17,7 +17,7 @@ from ropero.training.history import EpochRecord
 from ropero.training.presets import preset
 from ropero.training.search import Space
 from ropero.training.space import Choices, Range
-from ropero.workbench.study import Trial
+from ropero.workbench.study import Trial, lowest_shown
 
 Ended = Literal["all trials", "all combinations", "time"]
 
@@ -34,6 +34,7 @@ class Plan:
         minutes: of training in all, 0 for no limit.
         auto_validation: the validation part was held out unasked.
         starts_as_is: the first trial is the config itself; else the nearest that the space holds.
+        older: a search of the same by other code, whose trials cannot stand beside these.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class Plan:
     minutes: float
     auto_validation: bool
     starts_as_is: bool
+    older: str | None = None
 
 
 class Watch:
@@ -75,7 +77,7 @@ class Tuning:
 
     Attributes:
         trials: all of them, by number.
-        importance: each setting's share in reaching the best trials; None when there are too few trials to tell.
+        importance: how much of the differences each setting accounts for; None when the trials are too few to tell.
         ended: whether all trials are done, all combinations, or the time is over.
         command: trains with the best settings.
     """
@@ -152,11 +154,14 @@ def save_figures(found: Tuning) -> list[Path]:
 
     done = [one for one in found.trials if one.accuracy is not None]
     last = [None if one.accuracy is not None else (one.curve or (0.0,))[-1] for one in found.trials]
-    drawn = {"trials": figures.trials([one.accuracy for one in found.trials], last, found.trials.index(found.best))}
+    low = lowest_shown([one.accuracy or 0.0 for one in done])
+    accuracy = [one.accuracy for one in found.trials]
+    drawn = {"trials": figures.trials(accuracy, last, found.trials.index(found.best), low)}
     drawn["values"] = figures.values(
         {name: [one.settings[name] for one in done] for name in found.space},
         [one.accuracy or 0.0 for one in done],
         done.index(found.best),
+        low,
         logarithmic=[name for name, axis in found.space.items() if isinstance(axis, Range) and axis.log],
         ordered={name: axis.values for name, axis in found.space.items() if isinstance(axis, Choices)},
     )
