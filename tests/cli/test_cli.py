@@ -13,10 +13,11 @@ from conftest import synthetic
 from PIL import Image
 
 from ropero.cli.app import run
+from ropero.errors import MissingExtra
 from ropero.texts import LANGUAGES
 from ropero.training.config import TrainConfig
 
-VERBS = ["data", "explore", "networks", "train", "evaluate", "predict", "runs", "report"]
+VERBS = ["data", "explore", "networks", "train", "lr-find", "evaluate", "predict", "runs", "report"]
 FAST = ["--network=softmax", "--epochs=2", "--batch-size=32", "--learning-rate=0.01", "--precision=fp32"]
 
 
@@ -159,6 +160,59 @@ def test_an_extra_that_is_missing_is_said_before_the_training(
     assert code == 2
     assert "ropero[tensorboard]" in err
     assert json.loads(ask(capsys, "runs", "--json")[1]) == []
+
+
+def test_lr_find_prints_rates_and_a_command_that_works(
+    capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["lr-find", "--data", source, *FAST[:1], "--batch-size=32", "--no-stratified", "--out", tmp_path / "a.png"]
+    code, out, err = ask(capsys, *words)
+    assert code == 0, err
+    rate = re.findall(r"learning rate (\S+)", out)[0]
+    command = re.findall(r"ropero (train .*)", out)[0]
+    wanted = f"--data {source} --network softmax --batch-size 32 --no-stratified --learning-rate {rate}"
+    assert command == f"train {wanted}"
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+    assert sorted(path.name for path in tmp_path.iterdir() if path != source) == ["a.png"], "nothing else is kept"
+    assert ask(capsys, *words) == (code, out, err), "the same command, the same answer"
+    _, found, _ = ask(capsys, *words, "--json")
+    told = json.loads(found)
+    assert f"{told['suggestion']:.2g}" == rate
+    assert told["careful"] <= told["suggestion"]
+    assert told["command"] == f"ropero {command}"
+    assert ask(capsys, *command.split(), "--epochs=1")[0] == 0
+
+
+def test_lr_find_has_none_for_labels_that_nothing_explains(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    images = np.zeros((64, 28, 28), np.uint8)
+    np.savez(tmp_path / "bare.npz", x_train=images, y_train=np.arange(64) % 2)
+    words = ["lr-find", "--data", tmp_path / "bare.npz", *FAST[:1], "--batch-size=32"]
+    code, out, _ = ask(capsys, *words)
+    assert code == 0
+    assert "No learning rate to suggest: between 1e-07 and" in out
+    assert "ropero train" not in out
+    assert Path("lr-find.png").exists()
+    _, out, _ = ask(capsys, *words, "--json")
+    told = json.loads(out)
+    assert (told["suggestion"], told["careful"], told["command"]) == (None, None, None)
+
+
+def test_lr_find_does_without_a_plot_where_nothing_can_draw(
+    capsys: pytest.CaptureFixture[str], source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MissingExtra("A picture", "report")
+
+    monkeypatch.setattr("ropero.workbench.lr_find.save", refuse)
+    code, out, err = ask(capsys, "lr-find", "--data", source, *FAST[:1], "--json")
+    assert code == 0
+    assert json.loads(out)["plot"] is None
+    assert json.loads(out)["suggestion"] > 0
+    assert "ropero[report]" in err
 
 
 def test_data_without_a_test_part_are_told_of_before_the_training(

@@ -31,6 +31,12 @@ def confusion_of(k: int) -> figures.NDArray[np.int64]:
     return counts
 
 
+def rate_test(marks: dict[str, float], theme: Theme = LIGHT) -> Figure:
+    rates = np.geomspace(1e-7, 10, 200)
+    curve = 2.3 - np.clip(np.log10(rates) + 4, 0, 2) * 0.5 + np.clip(np.log10(rates), 0, None) * 900
+    return figures.rate_test(rates, curve + rng.normal(0, 0.05, 200), rates, curve, marks, theme=theme)
+
+
 DRAWINGS: dict[str, Callable[[Theme], Figure]] = {
     "curves-1": lambda theme: figures.learning_curves([0.5], [0.8], [0.4], [0.9], theme=theme),
     "curves-500": lambda theme: figures.learning_curves(list(rng.random(500)), list(rng.random(500)), theme=theme),
@@ -45,6 +51,9 @@ DRAWINGS: dict[str, Callable[[Theme], Figure]] = {
         np.array([0, 0.6]), np.array([0, 0.5]), np.array([0, 9]), theme=theme
     ),
     "histogram": lambda theme: figures.pixel_histogram({"train": np.arange(256.0), "test": np.ones(256)}, theme=theme),
+    "rates": lambda theme: rate_test({"Steepest": 1e-3, "Lowest / 10": 2e-3}, theme),
+    "rates-none": lambda theme: rate_test({}, theme),
+    "rates-nothing": lambda theme: figures.rate_test([], [], [], [], {}, theme=theme),
     "images": lambda theme: pictures.image_grid(GREY, CHINESE, theme=theme),
     "images-one": lambda theme: pictures.image_grid(GREY[:1, :, :, None], ["x"], theme=theme),
     "images-wide": lambda theme: pictures.image_grid(np.zeros((7, 5, 200, 3), np.uint8), ["wide"] * 7, theme=theme),
@@ -180,3 +189,13 @@ def test_text_colours_are_readable(theme: Theme) -> None:
     for colour in (theme.ink, theme.muted, theme.blue, theme.red, theme.green):
         low, high = sorted((paper, luminance(colour)))
         assert (high + 0.05) / (low + 0.05) >= 4.5, colour
+
+
+def test_the_rate_test_marks_its_suggestions_on_the_curve_and_cuts_the_breakdown_off() -> None:
+    axes = rate_test({"Steepest": 1e-3}).axes[0]
+    mark = next(line for line in axes.lines if line.get_label() == "Steepest: 0.001")
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == pytest.approx((1e-3, 1.8))
+    assert axes.get_xscale() == "log"
+    bottom, top = axes.get_ylim()
+    assert bottom < 1.3
+    assert 2.3 < top < 4  # the loss goes on to 900

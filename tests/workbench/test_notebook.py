@@ -28,3 +28,14 @@ def test_train_writes_what_it_is_asked_for_and_calls_hooks_of_ones_own(splits: S
     assert {str(Path("weights") / "epoch-002.safetensors"), "history.csv"} <= written
     assert (trained.folder / "tensorboard" / "train").is_dir()
     assert trained.run.card.classes == CLASSES
+
+
+def test_lr_find_answers_as_the_command_does_and_draws_where_it_is_asked(splits: Splits, tmp_path: Path) -> None:
+    options = {"batch_size": 32, "precision": "fp32", "device": "cpu", "validation": 30}
+    found = rp.lr_find(splits, "softmax", out=tmp_path / "plot.svg", **options)
+    assert found.suggestion is not None
+    assert 1e-5 < found.suggestion.steepest < 0.1
+    assert (tmp_path / "plot.svg").read_text("utf-8").startswith("<?xml")
+    # Held-out images are not learned from.
+    assert found != rp.lr_find(splits, "softmax", **{**options, "validation": 0})
+    assert not (tmp_path / "runs").exists()
