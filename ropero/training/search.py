@@ -213,9 +213,8 @@ def tidy(name: str, axis: Range, value: float) -> float:
     """A number of a range as it is tried: whole, or of a few digits."""
     if is_whole(name):
         return round(value)
-    if not axis.log:
-        return min(max(round(value, DIGITS - math.ceil(math.log10(axis.high - axis.low))), axis.low), axis.high)
-    return min(max(_tidy(value), axis.low), axis.high)
+    few = _tidy(value) if axis.log else round(value, DIGITS - math.ceil(math.log10(axis.high - axis.low)))
+    return float(min(max(few, axis.low), axis.high))
 
 
 def _tidy(value: float) -> float:

@@ -26,7 +26,7 @@ from ropero.errors import MissingExtra, RunError
 from ropero.runtime import mix_seed
 from ropero.storage import atomic_path
 from ropero.texts import mark, t
-from ropero.training.search import Settings, Space, is_number, tidy
+from ropero.training.search import Settings, Space, is_number, is_whole, tidy
 from ropero.training.space import Axis, Choices, Range
 
 if TYPE_CHECKING:
@@ -309,7 +309,7 @@ def _distribution(name: str, axis: Axis) -> optuna.distributions.BaseDistributio
     from optuna import distributions
 
     if isinstance(axis, Range):
-        if isinstance(tidy(name, axis, axis.low), int):
+        if is_whole(name):
             return distributions.IntDistribution(int(axis.low), int(axis.high), log=axis.log)
         return distributions.FloatDistribution(axis.low, axis.high, log=axis.log)
     if is_number(name):
