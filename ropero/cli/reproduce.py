@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from ropero import texts
 from ropero.cli import screen
 from ropero.cli.options import WithRuns, whole_number
 from ropero.texts import mark, t
@@ -57,7 +58,10 @@ def reproduce(
     from ropero.workbench.progress import FileProgress, TrainingProgress
 
     if name is None:
-        return _list(select(None), out, common.json)
+        _list(select(None), out, common.json)
+        if not common.json and out.is_dir():
+            screen.show(t("Page: {path}", path=verb.write_page(select(None), out, texts.current())))
+        return None
     chosen = select(None if name == "all" else name)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load("fashion-mnist", progress=progress)
@@ -79,7 +83,8 @@ def reproduce(
         )
     if common.json:
         return screen.show_json([one.content for one in done])
-    return _list(chosen, out, False)
+    _list(chosen, out, False)
+    return screen.show(t("Page: {path}", path=verb.write_page(select(None), out, texts.current())))
 
 
 def _list(chosen: list[Experiment], out: Path, as_json: bool) -> None:

@@ -39,19 +39,32 @@ def learning_curves(
 
 
 def learning_curve(
-    train: Values, validation: Values | None, title: str, *, percent: bool = False, theme: Theme = LIGHT
+    train: Values,
+    validation: Values | None,
+    title: str,
+    *,
+    percent: bool = False,
+    epochs: Sequence[int] | None = None,
+    theme: Theme = LIGHT,
 ) -> Figure:
-    """One of the two learning curves, for a narrow page."""
+    """One of the two learning curves, for a narrow page; epochs (E,) where not all from the first are there."""
     figure = blank(4.7, 3.2, theme)
-    _curve(figure.subplots(), train, validation, title, theme, percent=percent)
+    _curve(figure.subplots(), train, validation, title, theme, percent=percent, epochs=epochs)
     return finish(figure, theme)
 
 
 def _curve(
-    axes: Axes, train: Values, validation: Values | None, title: str, theme: Theme, *, percent: bool = False
+    axes: Axes,
+    train: Values,
+    validation: Values | None,
+    title: str,
+    theme: Theme,
+    *,
+    percent: bool = False,
+    epochs: Sequence[int] | None = None,
 ) -> None:
     dress(axes, theme, grid="y")
-    epochs = np.arange(1, len(train) + 1)
+    epochs = list(range(1, len(train) + 1)) if epochs is None else epochs
     shape = "o" if len(train) <= 30 else ""
     axes.plot(epochs, _floats(train), marker=shape, markersize=4, color=theme.blue, label=t("Train"))
     if validation is not None and np.isfinite(_floats(validation)).any():
@@ -60,9 +73,9 @@ def _curve(
     axes.set_title(title, loc="left", fontsize=NORMAL, fontweight="bold")
     axes.set_xlabel(t("Epoch"), fontsize=SMALL)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    if len(train) <= 12:
+    if epochs[-1] <= 12:
         axes.set_xticks(epochs)
-        axes.set_xlim(0.5, len(train) + 0.5)
+        axes.set_xlim(0.5, epochs[-1] + 0.5)
     if percent:
         axes.yaxis.set_major_formatter(_percent_axis())
     legend = axes.legend(

@@ -51,7 +51,7 @@ def run_report(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Sum
     """
     with language(lang):
         title = t("{network} on {data}", network=run.config.network, data=run.data.name)
-        return _page("run.html", title, **_run_values(run, evaluation, pictures, summary))
+        return render_page("run.html", title, **_run_values(run, evaluation, pictures, summary))
 
 
 def write_run_report(
@@ -72,7 +72,7 @@ def run_fragment(history: History, evaluation: Evaluation | None, classes: Seque
 def gallery(title: str, items: Sequence[tuple[str, Figure]], tables: Sequence[Table] = (), intro: str = "") -> str:
     """Tables and figures of the light theme with their captions, as one HTML page in the language in force."""
     shown = [(caption, parts.svg(as_svg(figure, caption))) for caption, figure in items]
-    return _page("gallery.html", title, items=shown, tables=tables, intro=intro)
+    return render_page("gallery.html", title, items=shown, tables=tables, intro=intro)
 
 
 def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _render(template: str, **values: Any) -> str:
     )  # fmt: skip
 
 
-def _page(template: str, title: str, **values: Any) -> str:
+def render_page(template: str, title: str, **values: Any) -> str:
     """A whole page, its policy and its font put in last: both depend on what it holds."""
     script = (TEMPLATES / "page.js").read_text("utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ropero import runtime
 from ropero.data.dataset import Splits
@@ -22,6 +22,10 @@ from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.workbench import evaluate as evaluate_verb
 from ropero.workbench import train as train_verb
+from ropero.workbench.networks import HOME_CLASSES, HOME_SHAPE
+
+if TYPE_CHECKING:
+    from ropero.reports import reproductions
 
 Protocol = Literal["report", "ropero"]
 MINUTES = 25.0  # how long one training may take unless the user says otherwise
@@ -174,6 +178,60 @@ def summary(figures: Sequence[Figures]) -> dict[str, dict[str, float]]:
 
 
 def _parameters(config: TrainConfig, splits: Splits) -> dict[str, int]:
-    model = build(config.network, splits.train.input_shape, len(splits.classes), config.layers)
+    model = build(config.network, splits.train.input_shape, len(splits.classes), config.layers, config.code)
     total, trainable = count_parameters(model)
     return {"total": total, "trainable": trainable}
+
+
+def write_page(experiments: Sequence[Experiment], out: Path, lang: str) -> Path:
+    """Draw the page of what has been found so far to out/index.html. Raises MissingExtra without ropero[report]."""
+    from ropero.reports import reproductions
+
+    return reproductions.write([_case(one, out) for one in experiments], lang, out / "index.html")
+
+
+def _case(experiment: Experiment, out: Path) -> reproductions.Case:
+    from ropero.reports.reproductions import Case
+
+    files = found(experiment, out)
+    model = build(experiment.protocol.network, HOME_SHAPE, HOME_CLASSES)
+    total, trainable = count_parameters(model)
+    time = experiment.time
+    sides = {name: _side(content, experiment.judged_on) for name, content in files.items()}
+    before = files["report"].get("before") if "report" in files else None
+    return Case(
+        name=experiment.name,
+        network=experiment.protocol.network,
+        total=total,
+        trainable=trainable,
+        judged_on=experiment.judged_on,
+        claimed=experiment.claimed,
+        claimed_before=experiment.before[1] if experiment.before else {},
+        claimed_classes=experiment.classes,
+        time=(time.low, time.high, time.whole) if time else None,
+        unsaid=experiment.unsaid,
+        why=experiment.why,
+        report=sides.get("report"),
+        before=_side({**files["report"], **before}, experiment.judged_on) if before else None,
+        ropero=sides.get("ropero"),
+    )
+
+
+def _side(content: dict[str, Any], judged_on: str) -> reproductions.Side:
+    from ropero.reports.reproductions import Side
+
+    first = content["runs"][0]
+    judged = first["judged"].get(judged_on) or first["judged"]["test"]
+    here = content["environment"]
+    return Side(
+        n=len(content["runs"]),
+        epochs=int(first["figures"]["epochs"]),
+        promised=first["config"]["epochs"],
+        patience=first["config"]["patience"],
+        figures={name: (one["mean"], one["sd"]) for name, one in content["measured"].items()},
+        interval=tuple(judged["accuracy_interval_95"]),
+        classes=[(c["precision"], c["recall"], c["f1"], c["support"]) for c in judged["classes"].values()],
+        class_names=list(judged["classes"]),
+        curve=first["curve"],
+        device=f"{here['device']}, {here['cpu']}, {here['threads']} threads",
+    )
