@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from ropero.data.dataset import Dataset
 from ropero.errors import UsageError
 from ropero.models.classifier import Classifier
+from ropero.models.codes import Encoding
 from ropero.storage import atomic_path, write_text
 from ropero.texts import t
 from ropero.training.config import TrainConfig
@@ -29,6 +30,9 @@ class Callback:
     All hooks have had an epoch before its checkpoint is written: a training that is killed in between gives them that
     epoch once more, so what they write should be the same when it is written twice.
     """
+
+    def on_encode(self, encoding: Encoding) -> None:
+        """Before all others, again and again while the codes of a frozen base are computed, where there is one."""
 
     def on_set_up(self, model: Classifier, kept: Classifier, train: Dataset, validation: Dataset | None) -> None:
         """Before on_train_begin: the networks, on their device with the weights they start or go on from, and the data.

@@ -54,6 +54,13 @@ class TrainConfig:
         mark("Network to train: a name that `ropero networks` lists, a layer list my_net.toml, or my_net.py:build."),
     )
     layers: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"help": None})  # of a network of one's own
+    weights: str = _option(
+        "",
+        mark(
+            "File of ImageNet weights for a network with a frozen VGG: torchvision's .pth or .safetensors, or Keras's "
+            ".h5; without it Keras's own is fetched once."
+        ),
+    )
     epochs: int = _option(9, mark("Passes over the training images."), 1, 100_000)
     batch_size: int = _option(500, mark("Images in a training step."), 2, 65_536, tune=Choices((32, 64, 128, 256, 512)))
     optimizer: Optimizer = _option(

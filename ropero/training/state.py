@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ropero.data.batches import channels_first
 from ropero.data.dataset import Dataset
+from ropero.models import pretrained
 from ropero.models.classifier import Classifier
+from ropero.models.vgg import FrozenVGG
 from ropero.models.zoo import build
 from ropero.runtime import mix_seed
 from ropero.training.checkpoints import Snapshot, load_optimizer_tensors, optimizer_tensors
@@ -49,17 +51,21 @@ class TrainState:
         """Note the epoch, keep its weights when they are the best so far, and start the next."""
         self.history.records.append(record)
         if record.validation_loss is not None and self.history.best_epoch() is record:
-            self.best = {name: value.detach().clone() for name, value in self.kept.state_dict().items()}
+            self.best = {name: value.detach().clone() for name, value in learned(self.kept).items()}
         self.epoch += 1
         self.step = self.hits = self.seen = 0
         self.loss_sum = self.seconds = 0.0
 
+    def take_best(self) -> None:
+        """Put the best weights so far into the network that is kept, if there are any."""
+        self.kept.load_state_dict({**self.kept.state_dict(), **(self.best or {})})
+
     def snapshot(self, keep_best: bool) -> Snapshot:
         """Everything that `restore` needs, as named tensors and a JSON object."""
-        tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        tensors = {f"model/{name}": value for name, value in learned(self.model).items()}
         tensors |= {f"optimizer/{name}": value for name, value in optimizer_tensors(self.optimizer).items()}
         if self.averaged is not None:
-            tensors |= {f"averaged/{name}": value for name, value in self.averaged.state_dict().items()}
+            tensors |= {f"averaged/{name}": value for name, value in learned(self.averaged).items()}
         if keep_best and self.best is not None:
             tensors |= {f"best/{name}": value for name, value in self.best.items()}
         names = ("epoch", "step", "loss_sum", "hits", "seen", "seconds")
@@ -68,10 +74,10 @@ class TrainState:
     def restore(self, snapshot: Snapshot) -> None:
         """Put everything back as `snapshot` found it."""
         tensors, notes = snapshot
-        self.model.load_state_dict(_below(tensors, "model/"))
+        self.model.load_state_dict({**_frozen(self.model), **_below(tensors, "model/")})
         load_optimizer_tensors(self.optimizer, _below(tensors, "optimizer/"))
         if self.averaged is not None:
-            self.averaged.load_state_dict(_below(tensors, "averaged/"))
+            self.averaged.load_state_dict({**_frozen(self.averaged), **_below(tensors, "averaged/")})
         self.best = _below(tensors, "best/") or None
         history: list[dict[str, Any]] = notes.pop("history")
         self.history = History.from_json(history)
@@ -80,13 +86,29 @@ class TrainState:
 
 
 def begin(config: TrainConfig, train: Dataset, device: torch.device) -> TrainState:
-    """A fresh network on the device, started from the config's seed, normalised by the training part."""
+    """A fresh network on the device, started from the config's seed, normalised by the training part; a frozen base has
+    its pretrained weights.
+
+    Raises:
+        DataError, MissingExtra: the pretrained weights are not there, cannot be fetched or read.
+    """
     torch.manual_seed(mix_seed("weights", config.seed))
     model = build(config.network, train.input_shape, len(train.classes), config.layers)
     model.measure(channels_first(train.images))
+    if isinstance(model.base, FrozenVGG):
+        pretrained.load(model.base, pretrained.find(model.base.depth, config.weights))
     model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval() if config.ema else None
     return TrainState(model, averaged, make_optimizer(config, model))
+
+
+def learned(model: Classifier) -> dict[str, Tensor]:
+    """The state without a frozen base, which would only make checkpoints large: it never changes."""
+    return {name: value for name, value in model.state_dict().items() if not name.startswith("base.")}
+
+
+def _frozen(model: Classifier) -> dict[str, Tensor]:
+    return {name: value for name, value in model.state_dict().items() if name.startswith("base.")}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -16,31 +16,24 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from small_vgg import FEW, made_up, shrink
 from torch import Tensor
 
 from ropero.errors import DataError, DataNotFound, MissingExtra
-from ropero.models import pretrained, vgg, weight_files
+from ropero.models import pretrained, weight_files
 from ropero.models.pretrained import Official, find, load, wanted
 from ropero.models.vgg import CAFFE, TORCHVISION, FrozenVGG
 
 h5py = pytest.importorskip("h5py")
 
-FEW = {16: ((2, 2), (3, 2), (4, 3), (5, 3), (6, 3)), 19: ((2, 2), (3, 2), (4, 4), (5, 4), (6, 4))}
-
 
 @pytest.fixture(autouse=True)
 def few_filters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same layers with fewer filters, on smaller pictures."""
-    monkeypatch.setattr(vgg, "STAGES", FEW)
-    monkeypatch.setattr(vgg, "FROZEN_SIDE", 32)
+    shrink(monkeypatch)
 
 
 def base(depth: int = 16, channels: int = 3, scaled_twice: bool = False, seed: int = 0) -> FrozenVGG:
-    torch.manual_seed(seed)
-    made = FrozenVGG(depth, channels, scaled_twice).eval()
-    for layer in made.convolutions():
-        torch.nn.init.normal_(layer.bias, std=0.1)  # type: ignore[arg-type]
-    return made
+    return made_up(depth, seed, channels, scaled_twice)
 
 
 def torch_state(of: FrozenVGG) -> dict[str, Tensor]:
@@ -111,7 +104,7 @@ def test_keras_itself_gives_the_same_features(name: str, scaled_twice: bool, tmp
     """Keras preprocesses pixels 0..255 and runs its network; ours takes the same pixels in [0, 1]."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     keras = pytest.importorskip("keras")
-    layers: list[Any] = [keras.Input((32, 32, 3))]
+    layers: list[Any] = [keras.Input((64, 64, 3))]
     for block, (filters, count) in enumerate(FEW[19], 1):
         for number in range(1, count + 1):
             layers.append(
@@ -127,7 +120,7 @@ def test_keras_itself_gives_the_same_features(name: str, scaled_twice: bool, tmp
     ours = base(19, 3, scaled_twice)
     load(ours, tmp_path / name)
 
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.float32)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3)).astype(np.float32)
     given = pixels / 255 if scaled_twice else pixels  # lunzhi-2018 divided before it preprocessed
     expected = twin(keras.applications.vgg19.preprocess_input(given.copy()), training=False).detach().numpy()
     with torch.inference_mode():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import synthetic
 
+from ropero.data.batches import to_device
 from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged, UsageError
 from ropero.models.classifier import Classifier
@@ -94,7 +95,7 @@ def test_best_weights_are_those_of_the_lowest_validation_loss() -> None:
     model, history = fit(config, synthetic(), held_out)
     best = history.best_epoch()
     assert best is not None
-    loss, _ = loop._validate(model, loop.to_device(held_out, torch.device("cpu")))
+    loss, _ = loop._validate(model, to_device(held_out, torch.device("cpu")))
     assert loss == pytest.approx(best.validation_loss, rel=1e-5)
 
 
