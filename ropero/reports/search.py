@@ -39,7 +39,7 @@ def trials(
     reached = np.fmax.accumulate(done)
     axes.step(numbers, reached, where="post", color=theme.blue, linewidth=1.2, label=t("Best so far"))
     if np.isfinite(done[:1]).any():
-        axes.axhline(done[0], color=theme.muted, linewidth=1, linestyle="--", label=t("First trial: the recipe"))
+        axes.axhline(done[0], color=theme.muted, linewidth=1, linestyle="--", label=t("First trial"))
     far = _points(axes, numbers, done, low, "o", theme.blue, t("Trained to the end"))
     far |= _points(axes, numbers, stopped, low, "x", theme.red, t("Stopped early, last figure"))
     if far:
@@ -92,7 +92,7 @@ def values(
         logarithmic: the settings that were searched on a log scale.
         ordered: the choices of the settings that have a list of them, in order; they are evenly spaced.
     """
-    columns = min(3, len(tried))
+    columns = 2 if len(tried) == 4 else min(3, len(tried))
     rows = -(-len(tried) // columns)
     figure = blank(3.1 * columns + 0.4, 2.5 * rows + 0.5, theme)
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()

@@ -22,6 +22,7 @@ Settings = dict[str, Any]
 # Why these: docs/tune.md.
 DEFAULT = ("learning_rate", "weight_decay", "batch_size", "label_smoothing", "erase")
 LOG_FROM = 100  # a user's range at least this many times as high as low is searched on a log scale
+COUPLED_DECAY = 1e-3  # the most of an optimizer that adds it to the gradient, the least of one that does not
 DIGITS = 3  # of a number that is tried: more would be noise, and a command no one can read
 _FIELDS = {one.name: one for one in fields(TrainConfig)}
 _HINTS = get_type_hints(TrainConfig)
@@ -60,6 +61,8 @@ def space(config: TrainConfig, asked: Sequence[str] = (), given: Collection[str]
         if not entries:
             raise UsageError(t("All settings of the default search are given; name others, as in --search beta2,ema."))
     found = {name: _told(name, text, config) if text else _own(name, config, side) for name, text in entries.items()}
+    if entries.get("weight_decay") == "":
+        found["weight_decay"] = _decays(config, found)
     for name in found:
         _check_use(name, config, found)
     return found
@@ -116,6 +119,17 @@ def _own(name: str, config: TrainConfig, side: int) -> Axis:
                 return own
             # A neighbour that is all but the same would only be a trial lost.
             return Choices(tuple(sorted([now, *(one for one in values if abs(one - now) > 0.1 * now)])))
+
+
+def _decays(config: TrainConfig, found: Space) -> Axis:
+    """The weight decays that make sense for the optimizers. Decoupled, as in adamw, it is multiplied by the learning
+    rate; added to the gradient, as in the others, a thousandth is much."""
+    own, optimizers = found["weight_decay"], found.get("optimizer", Choices((config.optimizer,)))
+    assert isinstance(own, Choices)
+    assert isinstance(optimizers, Choices)
+    decoupled = [one == "adamw" for one in optimizers.values]
+    low, high = (COUPLED_DECAY if all(decoupled) else 0.0), (math.inf if any(decoupled) else COUPLED_DECAY)
+    return Choices(tuple(one for one in own.values if one in (0, config.weight_decay) or low <= one <= high))
 
 
 def _told(name: str, text: str, config: TrainConfig) -> Axis:
