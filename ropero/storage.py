@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, digests, the cache folder. Knows nothing of what the files mean."""
+"""Files that are whole or absent: atomic writes, digests, the user's folders. Knows nothing of what the files mean."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ def cache_folder() -> Path:
     """Where downloads and computed features are kept: ROPERO_CACHE, else the system's cache folder for ropero."""
     chosen = os.environ.get("ROPERO_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("ropero"))
+
+
+def config_folder() -> Path:
+    """Where what a user has decided is kept: ROPERO_CONFIG, else the system's configuration folder for ropero."""
+    chosen = os.environ.get("ROPERO_CONFIG")
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_config_dir("ropero"))
 
 
 @contextmanager

@@ -52,6 +52,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest
     """English, and neither the user's cache, runs nor environment; tests marked `real` get the real data."""
     real = request.getfixturevalue("real_folder") if request.node.get_closest_marker("real") else None
     monkeypatch.setenv("ROPERO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("ROPERO_CONFIG", str(tmp_path / "config"))
     monkeypatch.setenv("ROPERO_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("ROPERO_LANG", "en")
     monkeypatch.delenv("ROPERO_DATA", raising=False)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import ropero
-from ropero.errors import RunError
+from ropero.errors import RunError, UsageError
 from ropero.models.classifier import Classifier
 from ropero.models.zoo import build
 from ropero.storage import atomic_path, read_json, sha256_file, write_json
@@ -29,7 +29,7 @@ class ModelCard:
     """What someone needs to use the weights: which network, what goes in, what comes out, what made them.
 
     input_shape is (C, H, W); pixels are float32 in [0, 1], grey or RGB; mean and std are applied inside the network.
-    layers is the list of a network that is not from the zoo.
+    layers is the list of a network that is not from the zoo, code the digest of one that is code of the user's own.
     """
 
     network: str
@@ -41,6 +41,7 @@ class ModelCard:
     ropero: str
     format: int = CARD_FORMAT
     layers: tuple[Mapping[str, Any], ...] = ()
+    code: str = ""
 
 
 def save(
@@ -49,6 +50,7 @@ def save(
     classes: tuple[str, ...],
     folder: Path,
     layers: tuple[Mapping[str, Any], ...] = (),
+    code: str = "",
 ) -> ModelCard:
     """Write weights, then the card that vouches for them."""
     weights = folder / "model.safetensors"
@@ -63,6 +65,7 @@ def save(
         sha256_file(weights),
         ropero.__version__,
         layers=layers,
+        code=code,
     )
     write_json(folder / "model.json", asdict(card))
     return card
@@ -86,7 +89,8 @@ def read_card(folder: Path) -> ModelCard:
             values[name] = tuple(values.get(name, ()))
         card = ModelCard(**values)
         whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in card.input_shape)
-        if not whole or len(card.input_shape) != 3 or not all(isinstance(name, str) for name in card.classes):
+        names = (*card.classes, card.network, card.code)
+        if not whole or len(card.input_shape) != 3 or not all(isinstance(name, str) for name in names):
             raise ValueError(str(card.input_shape))
     except (TypeError, ValueError, KeyError) as error:
         raise RunError(t("{path} is not a model card: {reason}", path=path, reason=error)) from error
@@ -104,7 +108,10 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
         raise RunError(t("{path} is missing.", path=weights))
     if sha256_file(weights) != card.weights_sha256:
         raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
-    model = build(card.network, card.input_shape, len(card.classes), card.layers)
+    try:
+        model = build(card.network, card.input_shape, len(card.classes), card.layers, card.code)
+    except UsageError as error:  # what was no mistake when it was trained
+        raise RunError(t("The network of {path} cannot be built: {reason}", path=folder, reason=error)) from error
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:

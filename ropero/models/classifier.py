@@ -30,6 +30,8 @@ class Classifier(nn.Module):
 
     design: the layer list it was built from, empty when it was written by hand.
     peak: values of its largest activation for one image, by which memory is planned; guessed when written by hand.
+    memory_format: how its weights lie in memory while it trains; contiguous for code that works with nothing else.
+    own_head: of a module that a user brought, what its code calls the head, "" when that is no part of it; else None.
     """
 
     mean: Tensor
@@ -49,6 +51,8 @@ class Classifier(nn.Module):
         self.standardise = standardise
         self.design: tuple[Layer, ...] = ()
         self.peak = GUESSED_CHANNELS * math.prod(input_shape)
+        self.memory_format = torch.channels_last
+        self.own_head: str | None = None
         self.register_buffer("mean", torch.zeros(1, input_shape[0], 1, 1))
         self.register_buffer("std", torch.ones(1, input_shape[0], 1, 1))
         self.base = None if base is None else base.eval().requires_grad_(False)
@@ -77,6 +81,8 @@ class Classifier(nn.Module):
     def encode(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> what the trunk takes: normalised pixels, or what the base makes of them."""
         pixels = (pixels - self.mean) / self.std
+        if self.memory_format == torch.contiguous_format:
+            pixels = pixels.contiguous()
         if self.base is None:
             return pixels
         with torch.no_grad():

@@ -131,7 +131,7 @@ def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
                         shape=after,
                     )
                 )
-        name = _snake(kind)
+        name = snake(kind)
         count = seen[name] = seen.get(name, -1) + 1
         yield _Step(number, f"{name}_{count}" if count else name, layer, shape, after)
         shape = after
@@ -340,7 +340,7 @@ def _cut(value: Any) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-def _snake(kind: str) -> str:
+def snake(kind: str) -> str:
     """Keras's own way from a layer's kind to its name: Conv2D -> conv2d, BatchNormalization -> batch_normalization."""
     parts = ""
     for before, letter in zip(" " + kind, kind, strict=False):

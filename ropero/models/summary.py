@@ -7,12 +7,13 @@ computes something. Both write shapes as Keras does, channels last.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ropero.models.classifier import Classifier, count_parameters
-from ropero.models.designs import table
+from ropero.models.designs import snake, table
 
 
 @dataclass(frozen=True)
@@ -35,23 +36,24 @@ class Summary:
 
 
 # What torch calls what Keras calls otherwise.
-_KERAS_NAMES = {
-    "Conv2d": "Conv2D",
-    "Linear": "Dense",
+_KERAS_KINDS = {
+    "AdaptiveAvgPool2d": "GlobalAveragePooling2D",
+    "AdaptiveMaxPool2d": "GlobalMaxPooling2D",
+    "Affine": "Rescaling",
+    "AvgPool2d": "AveragePooling2D",
     "BatchNorm1d": "BatchNormalization",
     "BatchNorm2d": "BatchNormalization",
-    "LayerNorm": "LayerNormalization",
-    "MaxPool2d": "MaxPooling2D",
-    "AvgPool2d": "AveragePooling2D",
-    "AdaptiveMaxPool2d": "GlobalMaxPooling2D",
-    "AdaptiveAvgPool2d": "GlobalAveragePooling2D",
+    "Conv2d": "Conv2D",
     "Dropout2d": "SpatialDropout2D",
+    "LayerNorm": "LayerNormalization",
+    "Linear": "Dense",
+    "MaxPool2d": "MaxPooling2D",
     "Upsample": "Resizing",
 }
 
 
 def summarise(model: Classifier) -> Summary:
-    """The rows of a network and its totals; a hand-written one is shown a blank image."""
+    """The rows of a network and its totals; one that is no layer list is shown a blank image."""
     rows = _listed(model) if model.design else _observed(model)
     return Summary(tuple(rows), *count_parameters(model))
 
@@ -66,25 +68,63 @@ def _listed(model: Classifier) -> list[LayerRow]:
 
 
 def _observed(model: Classifier) -> list[LayerRow]:
+    """A row for each module that has no parts, or that has weights beside those of its parts.
+
+    Weights of parts that are never called themselves are counted with the module that holds them, those of a part that
+    is called twice the first time, so that all rows add up. A user's modules keep the names that their code gives
+    them; the others are named as Keras does it.
+    """
+    calls = _calls(model)
+    called = {id(module) for _, module, _ in calls}
+    counted: set[int] = set()
+    seen: dict[str, int] = {}
     rows: list[LayerRow] = []
 
-    def note(name: str, layer: nn.Module, output: Tensor) -> None:
-        shape = tuple(output.shape[1:])
-        shape = (*shape[1:], shape[0]) if len(shape) == 3 else shape
-        kind = type(layer).__name__
-        rows.append(LayerRow(name, _KERAS_NAMES.get(kind, kind), shape, count_parameters(layer)[0]))
+    def share(module: nn.Module) -> int:
+        """The parameters of a module and of its parts that are not called, which no row before has."""
+        if id(module) in counted:
+            return 0
+        counted.add(id(module))
+        parts = list(module.children())
+        beside = count_parameters(module)[0] - sum(count_parameters(part)[0] for part in parts)
+        return beside + sum(share(part) for part in parts if id(part) not in called)
 
+    for path, module, shape in calls:
+        parameters = share(module)
+        parts = any(id(part) in called for part in module.modules() if part is not module)
+        if isinstance(module, nn.Identity) or (parts and not parameters):
+            continue
+        kind = _KERAS_KINDS.get(type(module).__name__, type(module).__name__)
+        name = snake(kind)
+        count = seen[name] = seen.get(name, -1) + 1
+        name = f"{name}_{count}" if count else name
+        if model.own_head is not None:
+            name = model.own_head if path == "head" else path.removeprefix("trunk").removeprefix(".") or name
+        rows.append(LayerRow(name, kind, shape, parameters))
+    return rows
+
+
+def _calls(model: Classifier) -> list[tuple[str, nn.Module, tuple[int, ...]]]:
+    """(path, module, output shape as Keras writes it) of every module in the order in which they finish."""
+    calls: list[tuple[str, nn.Module, tuple[int, ...]]] = []
+
+    def note(path: str, module: nn.Module, output: Any) -> None:
+        # Recurrent layers give their state too.
+        first = next((one for one in (output if isinstance(output, tuple | list) else [output])), None)
+        shape = tuple(first.shape[1:]) if isinstance(first, Tensor) else ()
+        calls.append((path, module, (*shape[1:], shape[0]) if len(shape) == 3 else shape))
+
+    parts = [(path, module) for path, module in model.named_modules() if module is not model]
     hooks = [
-        layer.register_forward_hook(lambda module, _, output, name=name: note(name, module, output))
-        for name, layer in model.named_modules()
-        if not list(layer.children())
+        module.register_forward_hook(lambda module, _, output, path=path: note(path, module, output))
+        for path, module in parts
     ]
     was_training = model.training
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             model.eval()(torch.zeros(1, *model.input_shape, device=model.mean.device))
     finally:
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    return rows
+    return calls

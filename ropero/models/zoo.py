@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ropero.errors import unknown
-from ropero.models import alexnet, cnn, dense, designs, rnn, vgg
+from ropero.models import alexnet, cnn, dense, designs, own, rnn, vgg
 from ropero.models.classifier import Classifier
 from ropero.models.layers import Layer
 from ropero.models.quick import quick
@@ -52,6 +52,9 @@ NETWORKS: dict[str, Builder] = {
     "alexnet": _listed(alexnet.alexnet),
 }
 
+# The networks with a frozen base, and which VGG's ImageNet weights it has.
+PRETRAINED: dict[str, int] = {"lunzhi-vgg19": 19, "lunzhi-vgg16": 16, "vgg19-frozen": 19, "vgg16-frozen": 16}
+
 # One line on each, as `ropero networks` shows it.
 ABOUT: dict[str, str] = {
     "quick": mark("Small convolutional network made for a laptop's CPU; the default."),
@@ -86,12 +89,20 @@ ABOUT: dict[str, str] = {
 
 
 def build(
-    name: str, input_shape: tuple[int, int, int], classes: int, layers: Sequence[Mapping[str, Any]] = ()
+    name: str,
+    input_shape: tuple[int, int, int],
+    classes: int,
+    layers: Sequence[Mapping[str, Any]] = (),
+    code: str = "",
 ) -> Classifier:
-    """A fresh network, from its own layer list when there is one, else from the zoo.
+    """A fresh network, from its own layer list or the digest of its code when there is one, else from the zoo.
 
-    Raises UsageError for a name that is not in the zoo, or a list that does not fit the images (C, H, W).
+    Raises:
+        UsageError: a name that is not in the zoo, or a network that does not fit the images (C, H, W).
+        RunError: code that is not at hand.
     """
+    if code:
+        return own.build(name, code, input_shape, classes)
     if layers:
         return designs.build(designs.from_json(layers), input_shape, classes)
     if name not in NETWORKS:

@@ -54,6 +54,8 @@ class TrainConfig:
         mark("Network to train: a name that `ropero networks` lists, a layer list my_net.toml, or my_net.py:build."),
     )
     layers: tuple[Mapping[str, Any], ...] = field(default=(), metadata={"help": None})  # of a network of one's own
+    # The digest of a network that is the user's own code.
+    code: str = field(default="", metadata={"help": None, "low": None, "high": None, "open_low": False})
     weights: str = _option(
         "",
         mark(

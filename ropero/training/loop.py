@@ -115,7 +115,7 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
         raise UsageError(
             t("keep=best and patience choose by validation: hold images out first, as with validation=0.1.")
         )
-    network = build(config.network, train.input_shape, len(train.classes), config.layers).eval()
+    network = build(config.network, train.input_shape, len(train.classes), config.layers, config.code).eval()
     try:
         with torch.inference_mode():
             network(torch.zeros(1, *train.input_shape))

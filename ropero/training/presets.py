@@ -3,7 +3,7 @@ validation (docs/lab-notes.md). What the reports did with their networks is in t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -61,6 +61,12 @@ def plain(network: str, **changes: Any) -> TrainConfig:
     return TrainConfig(**{**settings, **changes})
 
 
+def own(network: str, layers: tuple[Mapping[str, Any], ...] = (), code: str = "") -> TrainConfig:
+    """A network that ropero does not know: what convolutional ones learn well with, and short steps, in case it is
+    something else; for code in full precision, which nothing that it does can fail in."""
+    return cnn(network, layers=layers, code=code, clip_norm=1.0, precision="fp32" if code else "auto")
+
+
 PRESETS: dict[str, Callable[[], TrainConfig]] = {
     "quick": quick,
     "dense": dense,
@@ -84,6 +90,13 @@ PRESETS: dict[str, Callable[[], TrainConfig]] = {
     "vgg19": partial(cnn, "vgg19", learning_rate=3e-4, clip_norm=1.0),
     "alexnet": partial(cnn, "alexnet", learning_rate=3e-4, clip_norm=1.0),
 }
+
+
+def usual(config: TrainConfig) -> TrainConfig:
+    """The recipe that a config started from. Raises UsageError for a network that is neither own nor in the zoo."""
+    if config.layers or config.code:
+        return own(config.network, config.layers, config.code)
+    return preset(config.network)
 
 
 def preset(network: str) -> TrainConfig:

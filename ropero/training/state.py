@@ -93,11 +93,11 @@ def begin(config: TrainConfig, train: Dataset, device: torch.device) -> TrainSta
         DataError, MissingExtra: the pretrained weights are not there, cannot be fetched or read.
     """
     torch.manual_seed(mix_seed("weights", config.seed))
-    model = build(config.network, train.input_shape, len(train.classes), config.layers)
+    model = build(config.network, train.input_shape, len(train.classes), config.layers, config.code)
     model.measure(channels_first(train.images))
     if isinstance(model.base, FrozenVGG):
         pretrained.load(model.base, pretrained.find(model.base.depth, config.weights))
-    model = model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    model = model.to(device, memory_format=model.memory_format).train()  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval() if config.ema else None
     return TrainState(model, averaged, make_optimizer(config, model))
 

@@ -212,7 +212,7 @@ def is_free(run: Run) -> bool:
 def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
     writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
-    card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers)
+    card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers, config.code)
     run.note(
         status=TRAINED,
         train_seconds=history.train_seconds,
