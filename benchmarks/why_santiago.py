@@ -41,10 +41,6 @@ AUGMENTED: dict[str, dict[str, Any]] = {
     "strong": STRONG,
     "turned": {**STRONG, "rotation": 90.0, "vertical_flip": True},
 }
-    "mild": MILD,
-    "strong": STRONG,
-    "turned": {**STRONG, "rotation": 90.0, "vertical_flip": True},
-}
 FAULTS = {
     "none": "as the network is, no augmentation",
     "mild": "augmented mildly (rotation 8, shifts and zoom 0.08)",
