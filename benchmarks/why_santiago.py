@@ -63,7 +63,8 @@ class DroppedProbabilities(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         shares = self.dropout(self.head(x).float().softmax(1))
         shares = shares / shares.sum(1, keepdim=True).clamp_min(1e-7)
-        return shares.clamp(1e-7, 1 - 1e-7).log()
+        dropped: Tensor = shares.clamp(1e-7, 1 - 1e-7).log()
+        return dropped
 
 
 def builder(model: str, fault: str) -> zoo.Builder:
