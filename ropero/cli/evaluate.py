@@ -40,9 +40,11 @@ def evaluate(
 ) -> None:
     from ropero.runs import RunStore
     from ropero.workbench import evaluate as verb
+    from ropero.workbench.progress import EncodingProgress
 
     found = RunStore(common.runs).find(run)
-    done = verb.evaluate(found, split=split, data=data, again=again, device=device)
+    told = EncodingProgress(screen.err())
+    done = verb.evaluate(found, split=split, data=data, again=again, device=device, told=told)
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
         return screen.show_json(figures)

@@ -56,6 +56,7 @@ def reproduce(
     from ropero.workbench import data as data_verb
     from ropero.workbench import reproduce as verb
     from ropero.workbench.progress import FileProgress, TrainingProgress
+    from ropero.workbench.train import base_weights
 
     if name is None:
         _list(select(None), out, common.json)
@@ -68,6 +69,8 @@ def reproduce(
     done: list[Reproduction] = []
     for experiment in chosen:
         screen.say(t("{experiment}, protocol {protocol}", experiment=experiment.name, protocol=protocol))
+        with FileProgress(screen.err()) as progress:
+            base_weights(experiment.protocol.replace(weights=weights), progress)
         done.append(
             verb.reproduce(
                 experiment,

@@ -29,7 +29,8 @@ from ropero.metrics.classification import (
 )
 from ropero.metrics.statistics import wilson_interval
 from ropero.models.classifier import Classifier
-from ropero.models.inference import probabilities
+from ropero.models.codes import Told
+from ropero.models.inference import kept_probabilities
 from ropero.texts import t
 
 _LIMIT_BYTES = 2 << 30  # of the stored arrays, unpacked
@@ -188,6 +189,11 @@ class Evaluation:
         return found
 
 
-def evaluate(model: Classifier, data: Dataset) -> Evaluation:
-    """Predict every image, plain: one look, no flips."""
-    return Evaluation(data.labels, probabilities(model, data.images), data.rows, data.classes, data.split)
+def evaluate(model: Classifier, data: Dataset, told: Told | None = None) -> Evaluation:
+    """Predict every image, plain: one look, no flips. What a frozen base makes of them is kept in the cache.
+
+    Args:
+        told: is told how far a frozen base has come.
+    """
+    found = kept_probabilities(model, data.images, told)
+    return Evaluation(data.labels, found, data.rows, data.classes, data.split)

@@ -39,12 +39,16 @@ _WAIT_SECONDS = 2.0  # between looks at how far another process has come
 
 @dataclass(frozen=True)
 class Encoding:
-    """How far the codes of some images are: `done` of `total` are in `folder`, where all will take `size` bytes."""
+    """How far the codes of some images are: `done` of `total` are in `folder`, where all will take `size` bytes.
+
+    over: nothing more will be told of this encoding: all is done, or it was broken off.
+    """
 
     done: int
     total: int
     folder: Path
     size: int
+    over: bool = False
 
 
 Told = Callable[[Encoding], None]
@@ -98,31 +102,46 @@ def fill(model: Classifier, parts: Sequence[Images], told: Told | None = None) -
         UsageError: the disk has no room for them, or the cache cannot be written.
     """
     store = _Store(folder(model), code_shape(model))
-    keys = [(key, images, place) for images in parts for place, key in enumerate(_keys(images))]
-    wanted = {key for key, _, _ in keys}
-
-    def tell(done: int) -> None:
-        if told:
-            told(Encoding(done, len(wanted), store.folder, len(wanted) * store.row_bytes))
-
+    every = {key: (images, place) for images in parts for place, key in enumerate(_keys(images))}
+    tell = _Teller(told, len(every), store)
     try:
-        with store.alone(lambda: tell(len(wanted & store.keys().keys()))):
+        with store.alone(lambda: tell(len(every.keys() & store.keys().keys()))):
             known = store.whole()
-            lacking = {key: (images, place) for key, images, place in keys if key not in known}
-            _room(store, len(lacking))
-            todo = list(lacking.items())
-            if todo:
-                tell(len(wanted) - len(todo))
+            todo = [(key, at) for key, at in every.items() if key not in known]
+            _room(store, len(todo))
             for start in range(0, len(todo), BATCH):
+                tell(len(every) - len(todo) + start)
                 some = todo[start : start + BATCH]
                 pixels = np.stack([images[place] for _, (images, place) in some])
                 store.append([key for key, _ in some], _encode(model, pixels))
-                tell(len(wanted) - len(todo) + start + len(some))
+                tell.done += len(some)
     except OSError as error:
         raise UsageError(
             t("The features cannot be kept in {path} ({reason}); ROPERO_CACHE names another folder.",
               path=store.folder, reason=error.strerror or error)
         ) from error  # fmt: skip
+    finally:
+        tell.over()
+
+
+class _Teller:
+    """Tells how far an encoding is; of one that has nothing to do, nothing."""
+
+    def __init__(self, told: Told | None, total: int, store: _Store) -> None:
+        self.told, self.total, self.store = told, total, store
+        self.done, self.heard = 0, False
+
+    def __call__(self, done: int) -> None:
+        self.done, self.heard = done, True
+        self._tell(False)
+
+    def over(self) -> None:
+        if self.heard:
+            self._tell(True)
+
+    def _tell(self, over: bool) -> None:
+        if self.told:
+            self.told(Encoding(self.done, self.total, self.store.folder, self.total * self.store.row_bytes, over))
 
 
 def look_up(model: Classifier, images: Images) -> Codes:

@@ -14,24 +14,44 @@ from torch import Tensor
 
 from ropero.data.batches import channels_first, chunk_size, in_chunks, to_unit
 from ropero.data.dataset import Images
+from ropero.models import codes
 from ropero.models.classifier import Classifier
+from ropero.models.codes import Told
 
 Floats = NDArray[np.float32]
 
 
 def logits(model: Classifier, images: Images) -> Floats:
     """(N, K) float32, in fp32 whatever the training's precision was: a run's figures do not depend on rounding."""
-    return _in_batches(model, model.forward, images)
+    return _of_images(model, model.forward, images)
+
+
+def kept_logits(model: Classifier, images: Images, told: Told | None = None) -> Floats:
+    """The same, but what a frozen base makes of the images is taken from the cache, and kept there where it lacks.
+
+    Args:
+        told: is told how far the base has come; it may take hours.
+    """
+    if model.base is None:
+        return logits(model, images)
+    codes.fill(model, [images], told)
+    found = codes.look_up(model, images)
+    return _in_batches(model, model.decide, len(images), lambda part: found.take(part).to(model.mean.device))
 
 
 def features(model: Classifier, images: Images) -> Floats:
     """(N, D) float32, the activations before the head."""
-    return _in_batches(model, model.features, images)
+    return _of_images(model, model.features, images)
 
 
 def probabilities(model: Classifier, images: Images) -> Floats:
     """(N, K) float32 rows that sum to 1."""
     return softmax(logits(model, images))
+
+
+def kept_probabilities(model: Classifier, images: Images, told: Told | None = None) -> Floats:
+    """The same of `kept_logits`."""
+    return softmax(kept_logits(model, images, told))
 
 
 def softmax(values: Floats) -> Floats:
@@ -42,16 +62,19 @@ def softmax(values: Floats) -> Floats:
     return shares
 
 
-def _in_batches(model: Classifier, ask: Callable[[Tensor], Tensor], images: Images) -> Floats:
+def _of_images(model: Classifier, ask: Callable[[Tensor], Tensor], images: Images) -> Floats:
     device = model.mean.device
+    return _in_batches(model, ask, len(images), lambda part: to_unit(channels_first(images[part]).to(device)))
+
+
+def _in_batches(
+    model: Classifier, ask: Callable[[Tensor], Tensor], count: int, give: Callable[[slice], Tensor]
+) -> Floats:
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            parts = [
-                ask(to_unit(channels_first(images[part]).to(device))).float().cpu().numpy()
-                for part in in_chunks(len(images), chunk_size(model.peak))
-            ]
+            parts = [ask(give(part)).float().cpu().numpy() for part in in_chunks(count, chunk_size(model.peak))]
     finally:
         model.train(was_training)
     return np.concatenate(parts)

@@ -15,9 +15,10 @@ from torch import Tensor
 from ropero.data.batches import DeviceImages, to_device
 from ropero.data.dataset import Dataset
 from ropero.errors import UsageError
-from ropero.models import codes
+from ropero.models import codes, pretrained
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Codes, Told
+from ropero.models.vgg import FrozenVGG
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 
@@ -69,7 +70,8 @@ def ask(model: Classifier, given: Tensor) -> Tensor:
 
 
 def check(config: TrainConfig, model: Classifier) -> None:
-    """Raises UsageError for weights that the network has no place for, or for augmentation before a frozen base."""
+    """Raises UsageError for weights that the network has no place for, or for augmentation before a frozen base; and
+    what reading the base's weights raises."""
     if model.base is None:
         if config.weights:
             raise UsageError(
@@ -91,6 +93,17 @@ def check(config: TrainConfig, model: Classifier) -> None:
                 names=", ".join(on),
             )
         )
+    begin_base(config, model)
+
+
+def begin_base(config: TrainConfig, model: Classifier) -> None:
+    """Give a frozen base, where there is one, its pretrained weights.
+
+    Raises:
+        DataError, MissingExtra: they are not there, cannot be fetched, read, or are of another network.
+    """
+    if isinstance(model.base, FrozenVGG):
+        pretrained.load(model.base, pretrained.find(model.base.depth, config.weights))
 
 
 _CHANGING = ("vertical_flip", "rotation", "width_shift", "height_shift", "shear", "zoom", "mixup", "cutmix")

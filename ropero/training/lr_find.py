@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ropero.data.batches import epoch_order, to_device
+from ropero.data.batches import epoch_order
 from ropero.data.dataset import Dataset
 from ropero.training.config import TrainConfig
+from ropero.training.frozen import feed
 from ropero.training.loop import EpochRunner, check, set_up
 from ropero.training.state import begin
 
@@ -97,7 +98,7 @@ def range_test(
     check(config, train, None)
     device = set_up(config)
     state = begin(config, train, device)
-    runner = EpochRunner(config, to_device(train, device), None)
+    runner = EpochRunner(config, feed(state.model, [train], device)[0], None)
     rates = np.geomspace(LOWEST_RATE, HIGHEST_RATE, steps).tolist()
     losses: list[float] = []
     average, best, diverged = 0.0, math.inf, False

@@ -14,13 +14,12 @@ from torch import Tensor
 
 from ropero.data.batches import channels_first
 from ropero.data.dataset import Dataset
-from ropero.models import pretrained
 from ropero.models.classifier import Classifier
-from ropero.models.vgg import FrozenVGG
 from ropero.models.zoo import build
 from ropero.runtime import mix_seed
 from ropero.training.checkpoints import Snapshot, load_optimizer_tensors, optimizer_tensors
 from ropero.training.config import TrainConfig
+from ropero.training.frozen import begin_base
 from ropero.training.history import EpochRecord, History
 from ropero.training.optim import make_optimizer
 
@@ -95,8 +94,7 @@ def begin(config: TrainConfig, train: Dataset, device: torch.device) -> TrainSta
     torch.manual_seed(mix_seed("weights", config.seed))
     model = build(config.network, train.input_shape, len(train.classes), config.layers, config.code)
     model.measure(channels_first(train.images))
-    if isinstance(model.base, FrozenVGG):
-        pretrained.load(model.base, pretrained.find(model.base.depth, config.weights))
+    begin_base(config, model)
     model = model.to(device, memory_format=model.memory_format).train()  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval() if config.ema else None
     return TrainState(model, averaged, make_optimizer(config, model))

@@ -12,6 +12,7 @@ from ropero.data.raw import Progress
 from ropero.errors import DataError, RunError, UsageError, unknown
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.evaluate import evaluate as predict_all
+from ropero.models.codes import Told
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.train import cut
@@ -35,6 +36,7 @@ def evaluate(
     splits: Splits | None = None,
     again: bool = False,
     device: str = "auto",
+    told: Told | None = None,
 ) -> Evaluated:
     """Evaluate a run on a part of its data.
 
@@ -45,6 +47,7 @@ def evaluate(
         data: where the data lie now, when not where they were.
         splits: the data, when loaded already.
         device: where to compute: auto, cpu, cuda or mps.
+        told: is told how far the features of a network with a frozen base have come, which may take long.
 
     Raises:
         RunError, DataError, UsageError: no trained run, other data than it was made with, or no such part.
@@ -55,7 +58,7 @@ def evaluate(
     if stored is not None:
         return Evaluated(run, stored, False, run.ledger.judgements())
     part = part_of(run, split, data=data, splits=splits)
-    evaluation = predict_all(run.model(device), part)
+    evaluation = predict_all(run.model(device), part, told)
     if split == "test":
         # Written before the figures: an opening counts even if storing its result fails.
         run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)

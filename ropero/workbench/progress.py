@@ -5,6 +5,7 @@ Where there is no terminal (a log file, CI) a line an epoch is printed instead. 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -25,11 +26,15 @@ from rich.progress import (
 from rich.text import Text
 
 from ropero.data.raw import Unit
+from ropero.models.codes import Encoding
+from ropero.storage import human_bytes
 from ropero.texts import t
 from ropero.texts.numbers import decimal, percent, whole
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
+
+LOG_SECONDS = 60.0  # between two lines where there is no terminal
 
 
 def human_seconds(seconds: float) -> str:
@@ -54,14 +59,77 @@ class _Rate(ProgressColumn):
         return Text(t("{rate} images/s", rate=whole(round(speed * self._images))) if speed else "")
 
 
+class EncodingProgress:
+    """Shows how far a frozen base is with the images: a bar where there is a terminal, else a line a minute."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._first: tuple[float, int] | None = None  # when, and how many images were done then
+        self._said = 0.0
+
+    def __call__(self, encoding: Encoding) -> None:
+        """Note how far it is; the last call of an encoding has `over`."""
+        if self._first is None:
+            self._first = self._said, _ = time.monotonic(), encoding.done
+            self._begin(encoding)
+        if self._progress:
+            self._progress.update(self._task, completed=encoding.done)
+        elif time.monotonic() - self._said >= LOG_SECONDS:
+            self._said = time.monotonic()
+            self._console.print(self._line(encoding, *self._first), highlight=False, soft_wrap=True, markup=False)
+        if encoding.over:
+            if self._progress:
+                self._progress.stop()
+            self._progress = self._first = None
+
+    def _begin(self, encoding: Encoding) -> None:
+        where = t(
+            "The features of {n} images are computed once and kept in {folder}: {size}, which may be deleted at any "
+            "time.",
+            n=whole(encoding.total),
+            folder=encoding.folder,
+            size=human_bytes(encoding.size),
+        )
+        self._console.print(where, highlight=False, soft_wrap=True, markup=False)
+        if self._console.is_terminal or self._console.is_jupyter:
+            self._progress = Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=16),
+                MofNCompleteColumn(),
+                _Rate(1),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+                speed_estimate_period=120,
+            )
+            self._progress.start()
+            self._task = self._progress.add_task(t("Features"), total=encoding.total, completed=encoding.done)
+
+    def _line(self, encoding: Encoding, started: float, before: int) -> str:
+        rate = max(1e-9, (encoding.done - before) / (time.monotonic() - started))
+        return t(
+            "Features: {done} of {total} images, {rate} images/s, {time} left",
+            done=whole(encoding.done),
+            total=whole(encoding.total),
+            rate=decimal(rate, 1),
+            time=human_seconds((encoding.total - encoding.done) / rate),
+        )
+
+
 class TrainingProgress(Callback):
     """Shows a training: epoch, bar, rate and time left, and a line of figures for every epoch that has ended."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._encoding = EncodingProgress(console)
         self._epochs = 0
         self._progress: Progress | None = None
         self._task = TaskID(0)
+
+    def on_encode(self, encoding: Encoding) -> None:
+        self._encoding(encoding)
 
     def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
         self._epochs = config.epochs

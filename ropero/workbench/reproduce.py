@@ -15,7 +15,8 @@ from ropero import runtime
 from ropero.data.dataset import Splits
 from ropero.experiments.claims import Experiment, Figures
 from ropero.models.classifier import count_parameters
-from ropero.models.zoo import build
+from ropero.models.codes import Encoding
+from ropero.models.zoo import PRETRAINED, build
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, write_json
 from ropero.training.callbacks import Callback
@@ -62,14 +63,14 @@ def reproduce(
     Args:
         protocol: "report" trains as the report did, "ropero" the same network as ropero would.
         minutes: a training stops after the epoch in which they are over; 0 lets every one run to its end.
-        weights: a file of pretrained weights, for networks that have some.
+        weights: a file of pretrained weights, for networks that begin with some; others do without it.
         callbacks: makes what is told of the progress of one training.
 
     Raises:
         what `train` and `evaluate` raise.
     """
     config = (experiment.protocol if protocol == "report" else experiment.sound).replace(minutes=minutes)
-    if weights:
+    if weights and config.network in PRETRAINED:
         config = config.replace(weights=weights)
     runs = [_one(config.replace(seed=seed), splits, store, callbacks=callbacks, announce=announce) for seed in seeds]
     content: dict[str, Any] = {
@@ -118,9 +119,15 @@ def _one(
     announce: Callable[[train_verb.Plan], None] | None,
 ) -> dict[str, Any]:
     """One seed: train, judge on every part there is, tell."""
-    run = train_verb.train(splits, config, store, callbacks=callbacks(), announce=announce).run
+    hooks = callbacks()
+    run = train_verb.train(splits, config, store, callbacks=hooks, announce=announce).run
     history = run.history
     kept = (history.best_epoch() if config.keep == "best" else None) or history.records[-1]
+
+    def told(encoding: Encoding) -> None:
+        for hook in hooks:
+            hook.on_encode(encoding)
+
     figures: dict[str, float] = {
         "running_train_accuracy": kept.train_accuracy,
         "train_seconds": history.train_seconds,
@@ -131,7 +138,7 @@ def _one(
     judged: dict[str, Any] = {}
     for part in ("train", "validation", "test"):
         if part in run.images:
-            evaluation = evaluate_verb.evaluate(run, split=part, splits=splits).evaluation
+            evaluation = evaluate_verb.evaluate(run, split=part, splits=splits, told=told).evaluation
             judged[part] = {
                 name: value
                 for name, value in evaluation.to_json().items()
@@ -147,7 +154,8 @@ def _one(
     return {
         "run": run.name,
         "seed": config.seed,
-        "config": run.config.to_json(),
+        "config": {**run.config.to_json(), "weights": Path(run.config.weights).name},
+        "pretrained_sha256": run.environment.get("pretrained_sha256"),
         "weights_sha256": run.card.weights_sha256,
         "commit": run.environment.get("commit"),
         "figures": figures,

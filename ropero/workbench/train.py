@@ -14,12 +14,14 @@ from filelock import Timeout
 
 from ropero import runtime
 from ropero.data.dataset import Dataset, Splits
+from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
-from ropero.models import checkpoint
+from ropero.models import checkpoint, pretrained
+from ropero.models.zoo import PRETRAINED
 from ropero.runs import TRAINED, DataNote, Run, RunStore
-from ropero.storage import write_text
+from ropero.storage import sha256_file, write_text
 from ropero.texts import t
 from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows
 from ropero.training.config import TrainConfig
@@ -95,8 +97,8 @@ def train(
 ) -> Training:
     """Train as the config says, in a run folder of the store.
 
-    An equal run (config, data, ropero's own code, torch) that was interrupted is gone on with; one that is trained is
-    returned as it is, since training it again would give the same weights.
+    An equal run (config, data, pretrained weights, ropero's own code, torch) that was interrupted is gone on with; one
+    that is trained is returned as it is, since training it again would give the same weights.
 
     Args:
         again: train anew even when an equal run is there.
@@ -110,6 +112,9 @@ def train(
     """
     config = resolved(config)
     note, environment = DataNote.of(splits), runtime.environment(runtime.resolve_device(config.device))
+    weights = base_weights(config)
+    if weights:
+        environment["pretrained_sha256"] = sha256_file(weights)
     found = None if again else _equal_run(store, config, note, environment)
     if found and found.status == TRAINED:
         return _already(found, outputs)
@@ -126,7 +131,8 @@ def train(
                 return _already(run, outputs)
             if announce:
                 left = 1 - _share_done(run, config, len(parts.train))
-                announce(Plan(run, config, parts, found is not None, left * estimate_seconds(config, parts.train)))
+                seconds = estimate_seconds(config, parts.train, parts.validation)
+                announce(Plan(run, config, parts, found is not None, left * seconds))
             _fit(run, config, parts, [*outputs.callbacks(run.folder, parts.validation), *callbacks])
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
@@ -144,6 +150,16 @@ def resolved(config: TrainConfig) -> TrainConfig:
     """The config with the device and precision that `auto` means on this machine."""
     device = runtime.resolve_device(config.device)
     return config.replace(device=device.type, precision=runtime.resolve_precision(config.precision, device))
+
+
+def base_weights(config: TrainConfig, progress: Progress | None = None) -> Path | None:
+    """The file of pretrained weights that the config's network begins with, fetched if need be; None for others.
+
+    Raises:
+        DataNotFound: there is no such file, or it could not be fetched.
+    """
+    depth = None if config.layers or config.code else PRETRAINED.get(config.network)
+    return pretrained.find(depth, config.weights, progress) if depth else None
 
 
 def cut(config: TrainConfig, splits: Splits) -> Splits:
@@ -181,12 +197,17 @@ def _size(value: float) -> float | int:
 
 
 def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, here: dict[str, Any]) -> Run | None:
-    """The newest run of the same config, data and code that is trained, or interrupted and free to go on with."""
+    """The newest run of the same config, data and code that is trained, or interrupted and free to go on with.
+
+    Of pretrained weights the content counts, not where the file lies.
+    """
     for run in reversed(store.runs()):
         try:
             there = run.environment
-            same = run.config == config and (run.data.digests, run.data.classes) == (note.digests, note.classes)
-            same = same and all(there.get(name) == here[name] for name in ("code_sha256", "torch"))
+            same = run.config.replace(weights="") == config.replace(weights="")
+            same = same and (run.data.digests, run.data.classes) == (note.digests, note.classes)
+            equal = ("code_sha256", "torch", "pretrained_sha256")
+            same = same and all(there.get(name) == here.get(name) for name in equal)
             if same and (run.status == TRAINED or is_free(run)):
                 return run
         except RoperoError:

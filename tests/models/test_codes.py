@@ -88,8 +88,10 @@ def test_a_killed_encoding_goes_on_where_it_was(computed: list[int]) -> None:
     codes.fill(model, [IMAGES], seen.append)
     assert computed[0] == codes.BATCH
     assert sum(computed) == 40
-    assert [one.done for one in seen] == [codes.BATCH, 2 * codes.BATCH, 40]
+    assert [(one.done, one.over) for one in seen] == [(codes.BATCH, False), (2 * codes.BATCH, False), (40, True)]
     assert {(one.total, one.folder, one.size) for one in seen} == {(40, codes.folder(model), 40 * 4 * 6 * 4)}
+    codes.fill(model, [IMAGES], seen.append)
+    assert len(seen) == 3  # nothing to do, nothing to tell
 
 
 @pytest.mark.parametrize("name", ["codes.f32", "images.sha256"])

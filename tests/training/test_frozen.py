@@ -78,7 +78,8 @@ def test_it_learns_from_codes_and_forward_agrees(config: TrainConfig) -> None:
     assert float((found.argmax(1) == held_out.labels).mean()) == pytest.approx(last.validation_accuracy)
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(found), torch.tensor(held_out.labels))
     assert float(loss) == pytest.approx(last.validation_loss, rel=1e-3)
-    assert listener.told[:2] == ["0/210", "16/210"]
+    assert listener.told[:3] == ["0/210", "16/210", "32/210"]
+    assert listener.told[-32] == "210/210"
     assert listener.told[-31] == "set up"
 
 
