@@ -24,6 +24,7 @@ ROOMS = {
     "models": "the networks, saving, inference",
     "training": "config, loop, checkpoints",
     "evaluation": "predictions, their numbers, the test ledger",
+    "experiments": "the five reports: networks, protocols, claims",
     "reports": "figures and pages",
     "workbench": "the verbs, a file each",
     "cli": "the command line, a file a verb",
