@@ -6,14 +6,16 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from rich.console import Console
 from writers import csv_text, pictures_and_labels, write_folder
 
 from ropero.data import sources
 from ropero.data.duplicates import find_duplicates
+from ropero.models.codes import Encoding
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
-from ropero.workbench.progress import FileProgress, TrainingProgress
+from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress
 
 
 def _terminal() -> tuple[Console, io.StringIO]:
@@ -90,3 +92,44 @@ def test_figures_of_a_training_are_no_markup() -> None:
     shown.on_step_end(np.int64(3).item())
     shown.on_train_end()
     assert "[bold]Epoch" in file.getvalue()
+
+
+def _encoding(done: int, over: bool = False) -> Encoding:
+    return Encoding(done, 2000, Path("cache"), 65_536_000, over)
+
+
+def test_an_encoding_is_a_bar_in_a_terminal_and_says_where_it_is_kept() -> None:
+    console, file = _terminal()
+    progress = EncodingProgress(console)
+    for done in (500, 516, 532):
+        progress(_encoding(done))
+    progress(_encoding(2000, over=True))
+    shown = file.getvalue()
+    assert "The features of 2,000 images are computed once and kept in cache: 65.5 MB" in shown
+    assert " 500/2000" in shown
+    assert "2000/2000" in shown
+    assert shown.count("may be deleted") == 1
+    assert shown.endswith("\x1b[2K") or "\x1b[?25h" in shown  # the bar has gone, the cursor is back
+
+
+def test_an_encoding_is_lines_in_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("ropero.workbench.progress.time.monotonic", lambda: now[0])
+    file = io.StringIO()
+    progress = EncodingProgress(Console(file=file, width=80, _environ={}))
+    for done in range(500, 2000, 100):
+        progress(_encoding(done))
+        now[0] += 25.0  # four images a second
+    progress(_encoding(2000, over=True))
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 1 + 5  # a line every three steps, 75 seconds
+    assert lines[1] == "Features: 800 of 2,000 images, 4.0 images/s, 5 min 0 s left"
+    progress(_encoding(1))
+    assert file.getvalue().count("may be deleted") == 2  # another encoding
+
+
+def test_the_training_shows_its_encoding() -> None:
+    file = io.StringIO()
+    progress = TrainingProgress(Console(file=file, width=200, _environ={}))
+    progress.on_encode(_encoding(500))
+    assert "2,000 images" in file.getvalue()
