@@ -34,13 +34,13 @@ def lr_find(
     common: Common = Common(),  # noqa: B008, frozen
 ) -> None:
     from ropero.training.lr_find import LOWEST_RATE
-    from ropero.training.presets import preset
     from ropero.workbench import data as data_verb
     from ropero.workbench import lr_find as verb
+    from ropero.workbench.networks import recipe
     from ropero.workbench.progress import FileProgress
 
     changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = preset(changes.get("network", "quick")).replace(**changes)
+    config = recipe(changes.pop("network", "quick")).replace(**changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
         found = verb.lr_find(splits, config, progress=progress)

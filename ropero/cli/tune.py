@@ -58,10 +58,10 @@ def tune(
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
-    from ropero.training.presets import preset
     from ropero.training.search import space
     from ropero.workbench import data as data_verb
     from ropero.workbench import tune as verb
+    from ropero.workbench.networks import recipe
     from ropero.workbench.progress import FileProgress
     from ropero.workbench.study import require_optuna
     from ropero.workbench.tune_progress import TuningProgress
@@ -69,7 +69,7 @@ def tune(
 
     require_optuna()  # better said before anything is fetched
     changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = preset(changes.get("network", "quick")).replace(**changes, minutes=trial_minutes)
+    config = recipe(changes.pop("network", "quick")).replace(**changes, minutes=trial_minutes)
     space(config, search or (), changes)  # its mistakes need no data
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)

@@ -12,12 +12,13 @@ import numpy as np
 
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
+from ropero.models.own import LIVE
 from ropero.runs import Run
 from ropero.texts import mark, t, tn
 from ropero.texts.numbers import Numbers
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
-from ropero.training.presets import preset
+from ropero.training.presets import typed, usual
 
 HEADLINES = {
     "test": mark("Test accuracy"),
@@ -308,15 +309,19 @@ def _generalisation(history: History, config: TrainConfig) -> list[str]:
 def command(run: Run) -> str:
     """What to type to train this run again: the network's recipe, and every option that differs from it."""
     config = run.config
-    if not run.data.source:
+    if not run.data.source or config.code.startswith(LIVE):
         return _in_python(config)
-    words = ["ropero", "train", "--data", run.data.source, "--network", config.network]
+    words = ["ropero", "train", "--data", run.data.source, "--network", typed(config)]
     if run.data.image_size is not None:
         words += ["--image-size", str(run.data.image_size)]
-    usual = preset(config.network)
+    recipe = usual(config)
     for one in fields(config):
         value = getattr(config, one.name)
-        if one.name == "network" or (value == getattr(usual, one.name) and one.name != "seed"):
+        if (
+            one.metadata["help"] is None
+            or one.name == "network"
+            or (value == getattr(recipe, one.name) and one.name != "seed")
+        ):
             continue
         flag = one.name.replace("_", "-")
         if isinstance(value, bool):
@@ -327,9 +332,10 @@ def command(run: Run) -> str:
 
 
 def _in_python(config: TrainConfig) -> str:
-    """The call for data that were made in Python and have no name to type."""
-    usual = preset(config.network)
+    """The call for data or a network that were made in Python and have no name to type."""
+    recipe = usual(config)
     changed = {one.name: getattr(config, one.name) for one in fields(config)}
-    changed = {name: value for name, value in changed.items() if value != getattr(usual, name) or name == "seed"}
+    changed = {name: value for name, value in changed.items() if value != getattr(recipe, name) or name == "seed"}
     given = "".join(f", {name}={value!r}" for name, value in changed.items() if name != "network")
-    return f"rp.train(data, {config.network!r}{given})"
+    network = config.network if config.code.startswith(LIVE) else repr(typed(config))
+    return f"rp.train(data, {network}{given})"

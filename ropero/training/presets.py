@@ -99,6 +99,11 @@ def usual(config: TrainConfig) -> TrainConfig:
     return preset(config.network)
 
 
+def typed(config: TrainConfig) -> str:
+    """What a command line says for the config's network: its name, or the file that it came from."""
+    return f"{config.network}.toml" if config.layers else config.network
+
+
 def preset(network: str) -> TrainConfig:
     """The network's own recipe. Raises UsageError for a name that is not in the zoo."""
     if network not in PRESETS:

@@ -16,19 +16,21 @@ from ropero.data.explore import Exploration
 from ropero.data.explore import explore as explore_splits
 from ropero.errors import MissingExtra, UsageError
 from ropero.evaluation.evaluate import Evaluation
+from ropero.models.classifier import Classifier
+from ropero.models.own import Network, lend
 from ropero.runs import Run, RunStore
 from ropero.texts import t
 from ropero.training.callbacks import Callback, Which
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 from ropero.training.lr_find import RateTest
-from ropero.training.presets import preset
 from ropero.workbench import data as data_verb
 from ropero.workbench import evaluate as evaluate_verb
 from ropero.workbench import lr_find as lr_find_verb
 from ropero.workbench import predict as predict_verb
 from ropero.workbench import report as report_verb
 from ropero.workbench import train as train_verb
+from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
 from ropero.workbench.progress import FileProgress, TrainingProgress, human_seconds
 
@@ -58,6 +60,13 @@ class Trained:
     @property
     def history(self) -> History:
         return self.run.history
+
+    def model(self) -> Classifier:
+        """The trained network, a torch module in eval mode: pixels (N, C, H, W) in [0, 1] in, logits (N, K) out.
+
+        Of a module of one's own `.trunk` is a copy, whose last layer is `.head` where that gives the logits.
+        """
+        return self.run.model()
 
     def evaluate(self, split: str = "test", *, again: bool = False) -> Evaluation:
         """Open a part of the data once and keep the figures; a second call returns the stored ones.
@@ -129,7 +138,7 @@ def split(data: Splits | Dataset, sizes: str, *, seed: int = 0, stratified: bool
 
 def train(
     data: Splits | Dataset | str | Path = data_verb.DEFAULT,
-    network: str = "quick",
+    network: Network = "quick",
     *,
     runs: str | Path | None = None,
     again: bool = False,
@@ -145,6 +154,11 @@ def train(
     anew. The other options are the fields of `ropero.TrainConfig`.
 
     Args:
+        network: a name of the zoo, or one of your own: a file my_net.toml or my_net.py:build, a list of layers such as
+            {"type": "Conv2D", "filters": 32}, a torch module, or a class or function that makes one. A module is
+            copied, not trained in place: the copy begins with its weights, and `run.model()` is what was learned. A
+            class or function is called with what it takes of input_shape (C, H, W) and classes, and begins with
+            weights that the seed decides.
         save_weights: keep weight files in the run's `weights` while it trains: "best" by validation, "last", those of
             "every" epoch, or for a number n of every n-th.
         csv: write history.csv, a row an epoch.
@@ -152,17 +166,19 @@ def train(
         callbacks: hooks of your own.
 
     Raises:
-        UsageError: an option that does not exist or is out of range.
+        UsageError: an option that does not exist or is out of range, or a network that is unknown or cannot be trained.
         MissingExtra: TensorBoard is asked for and not installed.
         TrainingDiverged: the loss became infinite or not a number.
     """
     splits = _splits_of(data)
-    config = preset(network).replace(**changes)
+    config = recipe_for(network, splits).replace(**changes)
     console = Console(stderr=True)
+    with FileProgress(console) as fetching:
+        train_verb.base_weights(config, fetching)
 
     def announce(plan: train_verb.Plan) -> None:
         console.print(
-            t("Training {network}: about {time}.", network=network, time=human_seconds(plan.estimate_seconds))
+            t("Training {network}: about {time}.", network=config.network, time=human_seconds(plan.estimate_seconds))
         )
 
     progress = TrainingProgress(console)
@@ -178,7 +194,7 @@ def train(
 
 def lr_find(
     data: Splits | Dataset | str | Path = data_verb.DEFAULT,
-    network: str = "quick",
+    network: Network = "quick",
     *,
     out: str | Path | None = None,
     **changes: Any,
@@ -192,8 +208,9 @@ def lr_find(
         UsageError: an option that does not exist or is out of range.
         MissingExtra: a drawing without Matplotlib.
     """
+    splits = _splits_of(data)
     with FileProgress(Console(stderr=True)) as progress:
-        found = lr_find_verb.lr_find(_splits_of(data), preset(network).replace(**changes), progress=progress)
+        found = lr_find_verb.lr_find(splits, recipe_for(network, splits).replace(**changes), progress=progress)
     if out is not None:
         lr_find_verb.save(found, Path(out))
     return found
@@ -205,9 +222,25 @@ def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
     return data if isinstance(data, Splits) else load(data)
 
 
-def open_run(name: str | Path = "last", *, runs: str | Path | None = None) -> Trained:
-    """A run by path, name, part of a name, or "last". Raises RunError when there is none."""
-    return Trained(RunStore(Path(runs) if runs else None).find(str(name)))
+def open_run(name: str | Path = "last", *, runs: str | Path | None = None, network: Network | None = None) -> Trained:
+    """A run by path, name, part of a name, or "last".
+
+    Args:
+        network: of a run whose network is Python code: the module, class, function or file again. Weights are all that
+            a run keeps of it.
+
+    Raises:
+        RunError: there is no such run, or the file is not the one that it was trained with.
+        UsageError: a network for a run that needs none.
+    """
+    run = RunStore(Path(runs) if runs else None).find(str(name))
+    if network is not None:
+        config = run.config
+        if not config.code:
+            raise UsageError(t("{run} holds its network {name} itself; leave network= away.", run=run.name,
+                               name=config.network))  # fmt: skip
+        lend(network, config.network, config.code)
+    return Trained(run)
 
 
 def list_runs(folder: str | Path | None = None) -> list[Trained]:

@@ -14,7 +14,7 @@ from ropero.errors import RunError
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord
-from ropero.training.presets import preset
+from ropero.training.presets import typed, usual
 from ropero.training.search import Space
 from ropero.training.space import Choices, Range
 from ropero.workbench.study import Trial, lowest_shown
@@ -172,11 +172,11 @@ def save_figures(found: Tuning) -> list[Path]:
 
 def command(config: TrainConfig, words: Sequence[str] = ()) -> str:
     """`ropero train` with what differs from the network's recipe, then these words."""
-    known = preset(config.network)
+    known = usual(config)
     flags: list[str] = []
     for one in fields(TrainConfig):
         value = getattr(config, one.name)
-        if one.metadata["help"] is None or value == getattr(known, one.name):
+        if one.metadata["help"] is None or one.name == "network" or value == getattr(known, one.name):
             continue
         flag = one.name.replace("_", "-")
         if isinstance(value, bool):
@@ -184,5 +184,5 @@ def command(config: TrainConfig, words: Sequence[str] = ()) -> str:
         else:
             flags += [f"--{flag}", str(int(value) if isinstance(value, float) and value == int(value) else value)]
     # Said although it is the default network: which one it is should be seen.
-    named = [] if "--network" in flags else ["--network", config.network]
+    named = ["--network", typed(config)]
     return shlex.join(["ropero", "train", *named, *flags, *words])
