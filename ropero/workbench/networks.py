@@ -3,7 +3,6 @@ means to a training: its recipe."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,7 @@ def recipe(
         if not own.is_file(which):
             return _of_the_zoo(str(which))
         made = own.from_file(which)
-    elif isinstance(which, Sequence):
+    elif isinstance(which, list | tuple):
         made = own.from_layers(which)
     else:
         made = own.from_python(which, input_shape, classes)
