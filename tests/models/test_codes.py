@@ -41,8 +41,8 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return counts
 
 
-def network(name: str = "vgg16-frozen", seed: int = 0) -> Classifier:
-    model = build(name, (1, 28, 28), 3).eval()
+def network(name: str = "vgg16-frozen", seed: int = 0, side: int = 28) -> Classifier:
+    model = build(name, (1, side, side), 3).eval()
     model.base.load_state_dict(made_up(seed=seed, channels=1).state_dict())  # type: ignore[union-attr]
     return model
 
@@ -108,7 +108,7 @@ def test_what_a_crash_left_half_written_does_not_count(name: str, change: bytes 
 
 
 def test_other_weights_scaling_or_shape_have_codes_of_their_own() -> None:
-    models = [network(), network(seed=1), network("lunzhi-vgg16"), build("vgg16-frozen", (1, 32, 32), 3)]
+    models = [network(), network(seed=1), network("lunzhi-vgg16"), network(side=32)]
     shifted = network()
     shifted.base.mean += 0.1  # type: ignore[union-attr, operator]
     assert len({codes.folder(model) for model in [*models, shifted]}) == 5

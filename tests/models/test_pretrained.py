@@ -155,6 +155,13 @@ def test_another_depth_is_told_by_its_layer(write: Write, tmp_path: Path) -> Non
 
 
 @TORCH_KINDS
+def test_a_layer_too_many_is_told(write: Write, tmp_path: Path) -> None:
+    write(torch_state(base()) | {"features.31.weight": torch.rand(6, 6, 3, 3)}, tmp_path / "w")
+    with pytest.raises(DataError, match=r"layer features\.31\.weight too many"):
+        load(base(), tmp_path / "w")
+
+
+@TORCH_KINDS
 def test_a_wrong_shape_names_layer_expected_and_got(write: Write, tmp_path: Path) -> None:
     state = torch_state(base())
     state["features.5.weight"] = torch.rand(3, 2, 5, 5)
