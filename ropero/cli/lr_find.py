@@ -36,11 +36,11 @@ def lr_find(
     from ropero.training.lr_find import LOWEST_RATE
     from ropero.workbench import data as data_verb
     from ropero.workbench import lr_find as verb
-    from ropero.workbench.networks import recipe
+    from ropero.workbench.networks import chosen
     from ropero.workbench.progress import FileProgress
 
     changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = recipe(changes.pop("network", "quick")).replace(**changes)
+    config = chosen(changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
         found = verb.lr_find(splits, config, progress=progress)

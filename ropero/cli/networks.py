@@ -33,14 +33,14 @@ def networks(
     /,
     *,
     data: Annotated[
-        str | None, Parameter(help=mark("Show it for the images and classes of these data."), show_default=False)
+        str | None, Parameter(help=mark("For the images and classes of these data."), show_default=False)
     ] = None,
     image_size: ImageSize = None,
     channels: Annotated[
         int | None,
-        Parameter(converter=whole_number, help=mark("Show it for images of 1 channel (grey) or 3 (colour).")),
+        Parameter(converter=whole_number, help=mark("For images of 1 channel (grey) or 3 (colour).")),
     ] = None,
-    classes: Annotated[int | None, Parameter(converter=whole_number, help=mark("Show it for so many classes."))] = None,
+    classes: Annotated[int | None, Parameter(converter=whole_number, help=mark("For so many classes."))] = None,
     common: Common = Common(),  # noqa: B008, frozen
 ) -> None:
     from ropero.workbench import data as data_verb

@@ -70,11 +70,11 @@ def train(
     from ropero.runs import RunStore
     from ropero.workbench import data as data_verb
     from ropero.workbench import train as verb
-    from ropero.workbench.networks import recipe
+    from ropero.workbench.networks import chosen
     from ropero.workbench.progress import FileProgress, TrainingProgress
 
     changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = recipe(changes.pop("network", "quick")).replace(**changes)
+    config = chosen(changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
     has_test = splits.test is not None or config.test > 0

@@ -61,18 +61,20 @@ def tune(
     from ropero.training.search import space
     from ropero.workbench import data as data_verb
     from ropero.workbench import tune as verb
-    from ropero.workbench.networks import recipe
+    from ropero.workbench.networks import chosen
     from ropero.workbench.progress import FileProgress
     from ropero.workbench.study import require_optuna
+    from ropero.workbench.train import base_weights
     from ropero.workbench.tune_progress import TuningProgress
     from ropero.workbench.tuning import save_figures
 
     require_optuna()  # better said before anything is fetched
     changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = recipe(changes.pop("network", "quick")).replace(**changes, minutes=trial_minutes)
-    space(config, search or (), changes)  # its mistakes need no data
+    config = chosen({**changes, "minutes": trial_minutes})
+    space(config, search or (), changes)  # mistakes in it need no data
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
+        base_weights(config, progress)
 
     class Shown(TuningProgress):
         def on_search_begin(self, plan: Plan, over: Sequence[Trial], estimate_seconds: float) -> None:

@@ -3,6 +3,7 @@ means to a training: its recipe."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,12 @@ def recipe(
     else:
         made = own.from_python(which, input_shape, classes)
     return presets.own(made.name, made.layers, made.code)
+
+
+def chosen(changes: Mapping[str, Any]) -> TrainConfig:
+    """The recipe of the network that a command line names, else of the default one, with the changes it asks for."""
+    others = {name: value for name, value in changes.items() if name != "network"}
+    return recipe(changes.get("network", TrainConfig().network)).replace(**others)
 
 
 def recipe_for(which: own.Network, splits: Splits) -> TrainConfig:

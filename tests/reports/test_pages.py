@@ -162,7 +162,7 @@ def test_a_report_says_everything(tmp_path: Path) -> None:
         "block (stripe)",
         "Macro average",
         "Weighted average",
-        "Linear",
+        "Dense",
         "ropero train --data synthetic --network softmax",
         "--seed 5",
         "row 0",
