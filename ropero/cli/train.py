@@ -77,6 +77,7 @@ def train(
     config = chosen(changes)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
+        verb.base_weights(config, progress)
     has_test = splits.test is not None or config.test > 0
     if report:
         # Better said now than after the training.
@@ -119,8 +120,9 @@ def train(
 def _report(run: Run, splits: Splits, as_json: bool) -> dict[str, Any]:
     from ropero.workbench import evaluate as evaluate_verb
     from ropero.workbench import report as report_verb
+    from ropero.workbench.progress import EncodingProgress
 
-    evaluated = evaluate_verb.evaluate(run, splits=splits)
+    evaluated = evaluate_verb.evaluate(run, splits=splits, told=EncodingProgress(screen.err()))
     if not as_json:
         show_evaluation(evaluated)
     path = report_verb.report(run, splits=splits)

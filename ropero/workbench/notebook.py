@@ -32,7 +32,7 @@ from ropero.workbench import report as report_verb
 from ropero.workbench import train as train_verb
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
-from ropero.workbench.progress import FileProgress, TrainingProgress, human_seconds
+from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
 
 
 class Trained:
@@ -73,7 +73,8 @@ class Trained:
 
         `again=True` opens the test part once more, which the run's ledger counts.
         """
-        return evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again).evaluation
+        told = EncodingProgress(Console(stderr=True))
+        return evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again, told=told).evaluation
 
     def predict(
         self,
