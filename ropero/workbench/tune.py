@@ -27,8 +27,9 @@ from filelock import FileLock, Timeout
 from ropero import runtime
 from ropero.data.dataset import Splits
 from ropero.errors import RunError, TrainingDiverged, UsageError
+from ropero.models.codes import Encoding
 from ropero.runs import DataNote, RunStore
-from ropero.storage import read_json, write_json
+from ropero.storage import read_json, sha256_file, write_json
 from ropero.texts import t
 from ropero.training import search as searching
 from ropero.training.callbacks import Callback
@@ -38,12 +39,13 @@ from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
 from ropero.training.search import Space
 from ropero.workbench.study import Running, State, Study, Trial, require_optuna
-from ropero.workbench.train import cut, resolved
+from ropero.workbench.train import base_weights, cut, resolved
 from ropero.workbench.tuning import Ended, Plan, Tuning, Watch, best_of, command
 
 TRIALS = 20
 HELD_OUT, HELD_OUT_SHARE = 10_000, 6  # at most so many validation images, at most one in so many
 FORMAT = 1
+MOST_EPOCHS = 100_000  # that a config takes
 NO_WATCH = Watch()
 
 
@@ -85,10 +87,13 @@ def tune(
     asked, auto = with_validation(config, splits)
     config = resolved(asked)
     parts = cut(config, splits)
-    space = searching.space(config, search, given, min(parts.train.input_shape[1:]))
+    weights = base_weights(config)
+    # A frozen base sees each image once, as it is.
+    fixed = {*given, "erase"} if weights else given
+    space = searching.space(config, search, fixed, min(parts.train.input_shape[1:]))
     check(config.replace(**searching.extremes(space)), parts.train, parts.validation)
     first, as_is = searching.start(space, config)
-    identity = _identity(config, space, splits, prune)
+    identity = _identity(config, space, splits, prune, weights)
     folder = store.folder / "tune" / f"{_slug(config.network)}-{_digest(identity)}"
     plan = Plan(
         folder=folder,
@@ -144,9 +149,11 @@ def _final(config: TrainConfig, auto: bool) -> TrainConfig:
     return config.replace(validation=0.0) if auto and config.keep == "last" and not config.patience else config
 
 
-def _identity(config: TrainConfig, space: Space, splits: Splits, prune: bool) -> dict[str, Any]:
+def _identity(config: TrainConfig, space: Space, splits: Splits, prune: bool, weights: Path | None) -> dict[str, Any]:
     """Everything that decides which trials there are and what they give."""
     here = runtime.environment(runtime.resolve_device(config.device))
+    if weights:
+        here["pretrained_sha256"] = sha256_file(weights)
     found = {
         "format": FORMAT,
         "config": config.to_json(),
@@ -170,8 +177,9 @@ def _older(folder: Path, identity: dict[str, Any]) -> str | None:
 
 def _digest(identity: dict[str, Any], *, by_code: bool = True) -> str:
     data, here = identity["data"], identity["environment"]
-    deciding = [identity[name] for name in ("format", "config", "space", "prune")]
-    deciding += [data["digests"], data["classes"]]
+    # Of pretrained weights the content counts, not where the file lies.
+    deciding = [identity["format"], {**identity["config"], "weights": ""}, identity["space"], identity["prune"]]
+    deciding += [data["digests"], data["classes"], here.get("pretrained_sha256")]
     deciding += [here["code_sha256"], here["torch"]] if by_code else []
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -199,8 +207,10 @@ def _search(study: Study, plan: Plan, watch: Watch) -> Ended:
     over = study.trials()
     guess = 0.0
     if len(over) < plan.trials and _left(plan, over) > 0:
-        each = estimate_seconds(plan.config, plan.parts.train)
-        guess = min((plan.trials - len(over)) * each, _left(plan, over))
+        # As one long training: a frozen base computes its features once for all trials.
+        epochs = min(MOST_EPOCHS, plan.config.epochs * (plan.trials - len(over)))
+        whole = estimate_seconds(plan.config.replace(epochs=epochs), plan.parts.train, plan.parts.validation)
+        guess = min(whole, _left(plan, over))
     watch.on_search_begin(plan, over, guess)
     try:
         while len(over) < plan.trials:
@@ -258,6 +268,9 @@ class _Judge(Callback):
         self._running, self._config, self._seconds, self._watch = running, config, seconds, watch
         self.history = History()
         self.pruned = self.out_of_time = False
+
+    def on_encode(self, encoding: Encoding) -> None:
+        self._watch.on_encode(encoding)
 
     def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> bool:
         trial = Trial(number=self._running.number, settings=self._running.settings)

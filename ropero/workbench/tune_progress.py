@@ -16,11 +16,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ropero.models.codes import Encoding
 from ropero.texts import t
-from ropero.texts.numbers import Numbers, percent
+from ropero.texts.numbers import Numbers, percent, whole
 from ropero.training.history import EpochRecord
 from ropero.training.search import Space
-from ropero.workbench.progress import human_seconds
+from ropero.workbench.progress import EncodingProgress, human_seconds
 from ropero.workbench.study import STATES, Trial
 from ropero.workbench.tuning import Plan, Watch
 
@@ -71,6 +72,8 @@ class TuningProgress(Watch):
         self._over: list[Trial] = []
         self._now: Trial | None = None
         self._share = 0.0  # of the trial that is running
+        self._encoding: Encoding | None = None
+        self._log_of_encoding = EncodingProgress(console)
 
     def on_search_begin(self, plan: Plan, over: Sequence[Trial], estimate_seconds: float) -> None:
         self._plan, self._over, self._before, self._began = plan, list(over), list(over), time.perf_counter()
@@ -78,6 +81,12 @@ class TuningProgress(Watch):
         if (self._console.is_terminal or self._console.is_jupyter) and len(over) < plan.trials:
             self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True)
             self._live.start()
+
+    def on_encode(self, encoding: Encoding) -> None:
+        if self._live is None:
+            return self._log_of_encoding(encoding)
+        self._encoding = None if encoding.over else encoding
+        return None
 
     def on_trial_begin(self, trial: Trial, steps: int, done: int) -> None:
         self._now, self._steps, self._share = trial, steps, done / max(1, steps)
@@ -146,6 +155,9 @@ class TuningProgress(Watch):
         title = t("Trial {number}/{trials}", number=min(over + 1, self._plan.trials), trials=self._plan.trials)
         if now is not None:
             title += ", " + t("Epoch {epoch}/{epochs}", epoch=self._epoch(now), epochs=self._plan.config.epochs)
+        if self._encoding is not None:
+            seen = {"done": whole(self._encoding.done), "total": whole(self._encoding.total)}
+            title += ", " + t("features of {done} of {total} images", **seen)
         left = t("about {time} left", time=human_seconds(self.seconds_left()))
         bar = ProgressBar(total=self._plan.trials, completed=done, width=24)
         grid.add_row(Text(title), bar, Text(left + self._best()))

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ropero.data.dataset import Splits
 from ropero.errors import RunError
+from ropero.models.codes import Encoding
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord
@@ -55,6 +56,9 @@ class Watch:
         """Before the first trial of this call: those of earlier ones, and how long the others take when none is
         pruned."""
 
+    def on_encode(self, encoding: Encoding) -> None:
+        """While a frozen base computes its features of the images, once for all trials."""
+
     def on_trial_begin(self, trial: Trial, steps: int, done: int) -> None:
         """Before its first step, of so many in all; done is more than 0 when it goes on."""
 
@@ -87,6 +91,11 @@ class Tuning:
     importance: dict[str, float] | None
     ended: Ended
     command: str
+
+    def __repr__(self) -> str:
+        best = self.best
+        settings = ", ".join(f"{name}={value!r}" for name, value in best.settings.items())
+        return f"Tuning({self.folder.name}: trial {best.number} of {len(self.trials)}, {best.accuracy:.2%}: {settings})"
 
     @property
     def folder(self) -> Path:

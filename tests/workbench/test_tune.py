@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 from conftest import synthetic
+from small_vgg import shrink, weights_file
 
 from ropero.data.dataset import Splits
 from ropero.errors import MissingExtra, RunError, TrainingDiverged, UsageError
+from ropero.models.codes import Encoding
 from ropero.runs import RunStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord
+from ropero.training.presets import plain
 from ropero.workbench import study as study_room
 from ropero.workbench import tune as verb
 from ropero.workbench.study import Study, Trial
@@ -288,6 +291,25 @@ def test_without_optuna_a_sentence_says_what_to_install(
         monkeypatch.setattr(study_room, "find_spec", lambda name, missing=missing: None if name == missing else name)
         with pytest.raises(MissingExtra, match=r"ropero\[tune\]"):
             tune(splits, CONFIG, store)
+
+
+def test_a_frozen_base_is_searched_without_augmentation_and_its_features_are_made_once(
+    store: RunStore, splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Encodings(Ear):
+        told = 0
+
+        def on_encode(self, encoding: Encoding) -> None:
+            self.told += encoding.over
+
+    shrink(monkeypatch)
+    config = plain("vgg16-frozen", epochs=1, batch_size=32, weights=str(weights_file(tmp_path / "w.safetensors")))
+    ear = Encodings()
+    found = tune(splits, config.replace(device="cpu"), store, trials=2, watch=ear)
+    assert set(found.space) == {"learning_rate", "weight_decay", "batch_size", "label_smoothing"}
+    assert 0 < ear.told <= 2  # at most one a part, not one a trial
+    with pytest.raises(UsageError, match="turn off erase"):
+        tune(splits, config.replace(device="cpu"), store, search=["erase,ema"])
 
 
 def test_the_best_is_chosen_by_accuracy_then_loss_then_order() -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ropero import texts
 from ropero.data.dataset import Splits
+from ropero.models.codes import Encoding
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord
 from ropero.training.search import space
@@ -87,6 +88,20 @@ def test_a_terminal_shows_the_table_while_it_grows() -> None:
     assert any("0.1" in line and "76.54%" in line and "running" in line for line in lines)
     assert any("0.1" in line and "(61.00%)" in line and "pruned" in line for line in lines)
     assert any("Trial 2/3" in line and "Epoch 2/4" in line and "left; best 90.00% (trial 1)" in line for line in lines)
+
+
+def test_the_features_of_a_frozen_base_are_told_of(tmp_path: Path) -> None:
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=120, color_system=None, _environ={})
+    progress = TuningProgress(console)
+    progress.on_search_begin(plan(), [], 100.0)
+    progress.on_encode(Encoding(1500, 60000, tmp_path, 10))
+    assert progress._live is not None
+    progress._live.refresh()
+    assert "features of 1,500 of 60,000 images" in file.getvalue()
+    progress.on_encode(Encoding(60000, 60000, tmp_path, 10, over=True))
+    progress.on_search_end()
+    assert progress._encoding is None
 
 
 def test_the_time_left_is_the_plans_until_a_trial_has_ended() -> None:
