@@ -50,7 +50,7 @@ def lr_find(
     except MissingExtra as error:
         screen.say(str(error))  # the numbers need no picture
     suggestion = found.suggestion
-    command = None if suggestion is None else _command(data, image_size, changes, suggestion.steepest)
+    command = None if suggestion is None else _command(data, image_size, changes, suggestion.rate)
     if common.json:
         return screen.show_json({**found.to_json(), "command": command, "plot": None if plot is None else str(plot)})
     if suggestion is None:
@@ -64,7 +64,7 @@ def lr_find(
     else:
         screen.show(t("Steepest descent of the loss: learning rate {rate}", rate=_short(suggestion.steepest)))
         screen.show(t("A tenth of the rate with the lowest loss: {rate}", rate=_short(suggestion.tenth)))
-        screen.show(t("The smaller one is the more careful. To use the first: {command}", command=command))
+        screen.show(t("The smaller one is more careful. To train with the larger one: {command}", command=command))
     if plot:
         screen.show(t("Picture: {path}", path=plot))
     return None

@@ -35,10 +35,19 @@ Floats = NDArray[np.float64]
 @dataclass(frozen=True)
 class Suggestion:
     """Two learning rates. `steepest`: where the smoothed loss falls fastest over the logarithm of the rate;
-    `tenth`: a tenth of the rate of the lowest smoothed loss, past which it rises again."""
+    `tenth`: a tenth of the rate of the lowest smoothed loss, past which it rises again.
+
+    Both are well below the breakdown. The steepest one is far too small for a network that learns much within a few
+    steps, as those with batch-norm do: the loss has fallen already when the good rates come.
+    """
 
     steepest: float
     tenth: float
+
+    @property
+    def rate(self) -> float:
+        """The larger of the two: the one to train with."""
+        return max(self.steepest, self.tenth)
 
     @property
     def careful(self) -> float:
@@ -66,8 +75,9 @@ class RateTest:
         found = self.suggestion
         rates, losses = self.smoothed()
         return {
-            "suggestion": None if found is None else found.steepest,
+            "suggestion": None if found is None else found.rate,
             "careful": None if found is None else found.careful,
+            "steepest": None if found is None else found.steepest,
             "tenth_of_lowest": None if found is None else found.tenth,
             "diverged": self.diverged,
             "learning_rate": list(self.rates),

@@ -170,7 +170,8 @@ def test_lr_find_prints_rates_and_a_command_that_works(
     words = ["lr-find", "--data", source, *FAST[:1], "--batch-size=32", "--no-stratified", "--out", tmp_path / "a.png"]
     code, out, err = ask(capsys, *words)
     assert code == 0, err
-    rate = re.findall(r"learning rate (\S+)", out)[0]
+    rate = re.findall(r"--learning-rate (\S+)", out)[0]
+    assert float(rate) == max(float(one) for one in re.findall(r"(?:learning rate|lowest loss:) (\S+)", out))
     command = re.findall(r"ropero (train .*)", out)[0]
     wanted = f"--data {source} --network softmax --batch-size 32 --no-stratified --learning-rate {rate}"
     assert command == f"train {wanted}"

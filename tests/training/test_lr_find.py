@@ -9,6 +9,7 @@ from conftest import synthetic
 from ropero.errors import UsageError
 from ropero.training import lr_find
 from ropero.training.config import TrainConfig
+from ropero.training.loop import fit
 from ropero.training.lr_find import range_test, smooth, suggest
 
 RATES = np.geomspace(1e-7, 10, 200)
@@ -30,7 +31,7 @@ def test_a_clean_valley(steepest: float) -> None:
     # A third of a decade: what smoothing and the stretch of the slope may move.
     assert np.log10(found.steepest) == pytest.approx(np.log10(steepest), abs=1 / 3)
     assert np.log10(found.tenth) == pytest.approx(np.log10(2 * steepest), abs=1 / 3)
-    assert found.careful == min(found.steepest, found.tenth)
+    assert (found.careful, found.rate) == tuple(sorted((found.steepest, found.tenth)))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -90,8 +91,11 @@ def test_the_test_finds_a_rate_that_trains_and_says_the_same_again() -> None:
     assert 50 < len(found.rates) < 200
     suggestion = found.suggestion
     assert suggestion is not None
-    assert 1e-5 < suggestion.careful <= suggestion.steepest < 0.1
-    assert found.to_json()["suggestion"] == suggestion.steepest
+    assert 1e-5 < suggestion.careful <= suggestion.rate < 0.1
+    assert found.to_json()["suggestion"] == suggestion.rate
+    assert found.to_json()["careful"] == suggestion.careful
+    _, history = fit(SMALL.replace(learning_rate=suggestion.rate, epochs=5), synthetic(), synthetic(60, seed=1))
+    assert (history.records[-1].validation_accuracy or 0) > 0.95
 
 
 def test_the_optimizer_is_the_configs_own() -> None:
