@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import open_run as open_run
     from ropero.workbench.notebook import split as split
     from ropero.workbench.notebook import train as train
+    from ropero.workbench.notebook import tune as tune
 
 _HOMES = {
     "Callback": "ropero.training.callbacks",
@@ -40,6 +41,7 @@ _HOMES = {
     "open_run": "ropero.workbench.notebook",
     "split": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
+    "tune": "ropero.workbench.notebook",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "open_run",
     "split",
     "train",
+    "tune",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,12 @@ from ropero.workbench import lr_find as lr_find_verb
 from ropero.workbench import predict as predict_verb
 from ropero.workbench import report as report_verb
 from ropero.workbench import train as train_verb
+from ropero.workbench import tune as tune_verb
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
 from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
+from ropero.workbench.tune_progress import TuningProgress
+from ropero.workbench.tuning import Tuning, save_figures
 
 
 class Trained:
@@ -200,7 +204,7 @@ def lr_find(
     out: str | Path | None = None,
     **changes: Any,
 ) -> RateTest:
-    """Test learning rates for a training with these options: `rp.lr_find(data, "dense").suggestion.steepest`.
+    """Test learning rates for a training with these options: `rp.lr_find(data, "dense").suggestion.rate`.
 
     Args:
         out: a .png, .svg or .pdf to draw the test into.
@@ -214,6 +218,52 @@ def lr_find(
         found = lr_find_verb.lr_find(splits, recipe_for(network, splits).replace(**changes), progress=progress)
     if out is not None:
         lr_find_verb.save(found, Path(out))
+    return found
+
+
+def tune(
+    data: Splits | Dataset | str | Path = data_verb.DEFAULT,
+    network: Network = "quick",
+    *,
+    search: str | Sequence[str] = (),
+    trials: int = tune_verb.TRIALS,
+    minutes: float = 0.0,
+    prune: bool = True,
+    runs: str | Path | None = None,
+    **changes: Any,
+) -> Tuning:
+    """Search for better settings by validation: `found = rp.tune(data, "dense", trials=20, epochs=5)`.
+
+    The first trial is the network's own recipe; the other options, fields of `ropero.TrainConfig`, stay as they are.
+    The same call goes on with a search that was interrupted. Then `rp.train(data, "dense", **found.best.settings)`.
+
+    Args:
+        search: what to try: "learning_rate,erase", or with values "learning_rate=1e-4..1e-2", "optimizer=adam,sgd".
+        trials: how many there are in all.
+        minutes: of training in all, 0 for no limit; `minutes` of a single trial is no option here.
+        prune: end a trial halfway when half of the others were better by then.
+
+    Raises:
+        UsageError: what cannot be searched, and why.
+        MissingExtra: Optuna is not installed.
+    """
+    splits, console = _splits_of(data), Console(stderr=True)
+    config = recipe_for(network, splits).replace(**changes)
+    with FileProgress(console) as fetching:
+        train_verb.base_weights(config, fetching)
+    found = tune_verb.tune(
+        splits,
+        config,
+        RunStore(Path(runs) if runs else None),
+        search=[search] if isinstance(search, str) else search,
+        given=changes,
+        trials=trials,
+        minutes=minutes,
+        prune=prune,
+        watch=TuningProgress(console),
+    )
+    with suppress(MissingExtra):  # the search is whole without its figures
+        save_figures(found)
     return found
 
 

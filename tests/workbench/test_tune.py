@@ -398,3 +398,17 @@ def test_optunas_own_settings_are_put_back(tmp_path: Path, store: RunStore, nois
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     tune(noisy, CONFIG, store, search=SPACE, trials=1)
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
+def test_in_python_the_words_may_be_one_text(noisy: Splits, capsys: pytest.CaptureFixture[str]) -> None:
+    import ropero as rp
+
+    found = rp.tune(noisy, "softmax", search=SPACE[0], trials=2, epochs=2, erase=0.2, device="cpu")
+    assert set(found.space) == {"learning_rate", "batch_size"}
+    assert found.best_config.erase == 0.2
+    assert "Trial 2/2" in capsys.readouterr().err
+    assert (found.folder / "trials.png").exists()
+    best = found.best
+    assert repr(found).startswith(f"Tuning({found.folder.name}: trial {best.number} of 2, {best.accuracy:.2%}: ")
+    trained = rp.train(noisy, "softmax", epochs=2, erase=0.2, device="cpu", **best.settings)
+    assert trained.config.learning_rate == best.settings["learning_rate"]
