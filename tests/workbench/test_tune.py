@@ -155,6 +155,19 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(store: RunStore, noisy
     assert not (found.folder / "trials").exists()
 
 
+def test_a_trial_goes_on_with_its_own_settings_even_if_others_would_be_proposed_now(
+    store: RunStore, noisy: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tune(noisy, CONFIG, RunStore(store.folder / "whole"), search=SPACE, trials=2)
+    with pytest.raises(KeyboardInterrupt):
+        tune(noisy, CONFIG, store, search=SPACE, trials=2, watch=Stop(4))
+    monkeypatch.setattr(study_room, "mix_seed", lambda *_: 12345)  # as another Optuna might
+    found = tune(noisy, CONFIG, store, search=SPACE, trials=2)
+    assert without_seconds(found.trials) == without_seconds(whole.trials)
+    other = tune(noisy, CONFIG, RunStore(store.folder / "other"), search=SPACE, trials=2)
+    assert other.trials[1].settings != whole.trials[1].settings
+
+
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
 def test_killed_for_real_and_repeated_gives_the_same_trials(tmp_path: Path, source: Path) -> None:
     def ask(runs: str) -> list[str]:
