@@ -43,7 +43,7 @@ MAX_NAMED = 200  # files that are remembered
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?", re.DOTALL)
 _CLASSES = ("classes", "num_classes", "n_classes")
 _SHAPES = ("input_shape", "shape")
-_CHANNELS = ("in_channels", "in_chans")
+_CHANNELS = ("channels", "in_channels", "in_chans")
 
 # What this process has been given, by function and digest; modules by the digest of their file.
 _given: dict[tuple[str, str], Maker] = {}
@@ -236,6 +236,8 @@ def _arguments(
     offered: dict[str, object] = dict.fromkeys(_SHAPES, input_shape)
     offered |= dict.fromkeys(_CLASSES, classes) | dict.fromkeys(_CHANNELS, input_shape[0])
     by_name = {one.name: offered[one.name] for one in parameters if one.name in offered and one.kind not in _POSITIONS}
+    if any(one.name == "channels" and one.default is not one.empty for one in parameters):
+        del by_name["channels"]  # that is a width to choose
     required = [one for one in parameters if one.default is one.empty and one.kind not in _STARRED]
     if all(one.name in by_name for one in required):
         return [], by_name

@@ -192,7 +192,12 @@ def _check_storable(module: nn.Module, name: str) -> None:
         other = owners.setdefault(value.untyped_storage().data_ptr(), key) if value.numel() else key
         if other != key:
             raise UsageError(
-                t("{name} shares memory between {one} and {other}; give each its own.", name=name, one=other, other=key)
+                t(
+                    "{name} holds the same weights as {one} and as {other}; hold them once and use them twice.",
+                    name=name,
+                    one=other,
+                    other=key,
+                )
             )
 
 

@@ -241,8 +241,7 @@ def test_nothing_but_a_sentence_escapes(entries: list[dict[str, Any]]) -> None:
     try:
         design = from_json(entries)
         model = build([*design, *from_json([DENSE])], SHAPE, 3).eval()
-    except UsageError as error:
-        assert len(str(error)) < 2000
+    except UsageError:
         return
     if model.peak < 1_000_000:
         with torch.inference_mode():
