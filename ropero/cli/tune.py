@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import ImageSize, Source, TuneFlags, WithRuns, given, whole_number
 from ropero.errors import MissingExtra
-from ropero.texts import mark, t
+from ropero.texts import mark, t, tn
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
@@ -205,10 +205,12 @@ def _say_how_sure(found: Tuning) -> None:
     )
     if found.as_good:
         screen.show(
-            t(
+            tn(
+                "{n} other trial is within one standard error ({points} points) of it: these images cannot tell them "
+                "apart.",
                 "{n} other trials are within one standard error ({points} points) of it: these images cannot tell them "
                 "apart.",
-                n=len(found.as_good),
+                len(found.as_good),
                 points=decimal(100 * found.standard_error, 2),
             )
         )
