@@ -18,7 +18,7 @@ from ropero.errors import MissingExtra
 from ropero.texts import LANGUAGES
 from ropero.training.config import TrainConfig
 
-VERBS = ["data", "explore", "networks", "train", "lr-find", "evaluate", "predict", "runs", "report"]
+VERBS = ["data", "explore", "networks", "train", "lr-find", "tune", "evaluate", "predict", "runs", "report", "reproduce"]
 FAST = ["--network=softmax", "--epochs=2", "--batch-size=32", "--learning-rate=0.01", "--precision=fp32"]
 
 
