@@ -103,6 +103,8 @@ def fill(model: Classifier, parts: Sequence[Images], told: Told | None = None) -
     """
     store = _Store(folder(model), code_shape(model))
     every = {key: (images, place) for images in parts for place, key in enumerate(_keys(images))}
+    if every.keys() <= store.keys().keys():
+        return  # another process may be writing, but not what is wanted here
     tell = _Teller(told, len(every), store)
     try:
         with store.alone(lambda: tell(len(every.keys() & store.keys().keys()))):

@@ -153,6 +153,7 @@ def test_what_another_process_computes_is_waited_for(monkeypatch: pytest.MonkeyP
         told.append(encoding.done)
         waited.set()
 
+    codes.fill(model, [IMAGES[:10]])  # what is there needs no waiting
     thread = threading.Thread(target=codes.fill, args=(model, [IMAGES[:20]], listen))
     thread.start()
     try:
