@@ -78,6 +78,11 @@ def _line(run: Run) -> dict[str, Any]:
     return line
 
 
+def _said(name: str, value: object) -> str:
+    """A setting as the table shows it; of a list of layers what they are, the rest is in config.json."""
+    return ", ".join(str(one["type"]) for one in value) if name == "layers" and isinstance(value, tuple) else str(value)
+
+
 def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
     from ropero.runs import RunStore
 
@@ -99,7 +104,7 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
     screen.show(f"{found.name}: {line['network']}, {line['data']}, {t(line['status'])}{accuracy}")
     screen.show(f"{found.folder}\n")
     for title, part in ((t("Config"), "config"), (t("Environment"), "environment")):
-        rows = [[name, str(value)] for name, value in content[part].items()]
+        rows = [[name, _said(name, value)] for name, value in content[part].items() if value not in ((), "")]
         screen.show_table(title, [t("name"), t("value")], rows, words=(0, 1))
     rows = [
         [

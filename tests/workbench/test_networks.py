@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ropero.cli.app import run as ask
 from ropero.data.dataset import Splits
 from ropero.errors import RunError, UsageError
 from ropero.models import own
+from ropero.models.designs import LAYERS, MAX_LAYERS, MAX_PARAMETERS, MAX_VALUES
 from ropero.models.zoo import NETWORKS
 from ropero.runs import RunStore
 from ropero.training.callbacks import Callback
@@ -24,8 +27,9 @@ from ropero.training.history import EpochRecord
 from ropero.training.presets import usual
 from ropero.workbench.networks import network, networks, recipe
 
+ROOT = Path(__file__).parent.parent.parent
 FAST: dict[str, Any] = {"epochs": 2, "batch_size": 32, "learning_rate": 0.01, "precision": "fp32"}
-LAYERS = [{"type": "Conv2D", "filters": 4, "activation": "relu"}, {"type": "Flatten"}, {"type": "Dense"}]
+LISTED = [{"type": "Conv2D", "filters": 4, "activation": "relu"}, {"type": "Flatten"}, {"type": "Dense"}]
 TOML = """
 [[layers]]
 type = "Conv2D"
@@ -189,7 +193,7 @@ def test_the_page_says_how_to_train_it_again(files: Path, source: Path, forget: 
 
 
 def test_a_list_of_layers_is_as_good_as_its_file(splits: Splits, files: Path, forget: Any) -> None:
-    listed = ropero.train(splits, LAYERS, **FAST)
+    listed = ropero.train(splits, LISTED, **FAST)
     from_file = ropero.train(splits, files / "my_net.toml", **FAST)
     assert listed.run.card.weights_sha256 == from_file.run.card.weights_sha256
     assert (listed.config.network, from_file.config.network) == ("layers", "my_net")
@@ -254,3 +258,19 @@ def test_what_does_not_fit_the_data_is_said_before_there_is_a_run(splits: Splits
     with pytest.raises(UsageError, match=r"Layer 1: Unknown layer 'Conv2d'\. Did you mean 'Conv2D'"):
         ropero.train(splits, [{"type": "Conv2d"}], **FAST)
     assert RunStore().runs() == []
+
+
+@pytest.mark.parametrize("file", ["my_net.toml", "my_net.py:build"])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
+def test_the_examples_work(file: str, shape: tuple[int, int, int], forget: Any) -> None:
+    assert network(ROOT / "examples" / file, shape, 7).summary.rows[-1].output_shape == (7,)
+
+
+def test_the_guide_lists_every_layer_with_its_options() -> None:
+    guide = (ROOT / "docs" / "networks.md").read_text("utf-8")
+    for name, kind in LAYERS.items():
+        line = next(line for line in guide.splitlines() if line.startswith(f"| `{name}` |"))
+        listed = re.findall(r"`(\w+)(?: = [^`]+)?`", line)[1:]
+        assert listed == [one.name for one in fields(kind)]  # type: ignore[arg-type]
+    for limit in (MAX_LAYERS, MAX_PARAMETERS // 1_000_000, MAX_VALUES // 1_000_000):
+        assert f"{limit:,}" in guide
