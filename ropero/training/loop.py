@@ -30,7 +30,7 @@ from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.frozen import DeviceCodes
 from ropero.training.history import EpochRecord, History
-from ropero.training.optim import rate_at
+from ropero.training.optim import rate_at, set_rate
 from ropero.training.state import TrainState, begin, learned
 
 CHECKPOINT_SECONDS = 30.0  # besides the one at the end of each epoch
@@ -141,9 +141,7 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
 class EpochRunner:
     """Runs the steps of one epoch, from wherever the state stands."""
 
-    def __init__(
-        self, config: TrainConfig, images: DeviceImages | DeviceCodes, store: CheckpointStore | None
-    ) -> None:
+    def __init__(self, config: TrainConfig, images: DeviceImages | DeviceCodes, store: CheckpointStore | None) -> None:
         self.config, self.images, self.store = config, images, store
         self.device = images.labels.device
         self.precision = resolve_precision(config.precision, self.device)
@@ -198,10 +196,8 @@ class EpochRunner:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             logits = frozen.ask(state.model, pixels)  # (B, K)
         loss = targets.loss(self.loss, logits.float())
-        if rate is None:
-            rate = rate_at(config, state.epoch * self.steps + state.step, config.epochs * self.steps)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+        at = state.epoch * self.steps + state.step
+        set_rate(config, state.optimizer, rate_at(config, at, config.epochs * self.steps) if rate is None else rate, at)
         state.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if config.clip_norm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from ropero.training.config import TrainConfig
 
 KERAS_EPSILON = 1e-7  # Keras's Adam and RMSprop; torch's default is 1e-8
+KERAS_RHO = 0.9  # memory of Keras's RMSprop; torch's default is 0.99
 
 
 def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
@@ -28,7 +30,46 @@ def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimiz
         case "sgd":
             return torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0)
         case "rmsprop":
-            return torch.optim.RMSprop(groups, lr=rate, alpha=0.9, eps=KERAS_EPSILON)
+            return RMSprop(groups, rate)
+
+
+def set_rate(config: TrainConfig, optimizer: torch.optim.Optimizer, rate: float, step: int) -> None:
+    """Give the optimizer the learning rate of a step, 0-based."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+        if config.optimizer == "adam":
+            # torch adds epsilon to the corrected second moment, Keras to the one before its correction.
+            group["eps"] = KERAS_EPSILON / math.sqrt(1 - config.beta2 ** (step + 1))
+
+
+class RMSprop(torch.optim.Optimizer):
+    """RMSprop (Hinton 2012) with epsilon under the root, as Keras has it since 2.11: small gradients take small steps.
+
+    torch adds epsilon to the root, where it is a thousandth as strong.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One step for all parameters that have a gradient."""
+        for group in self.param_groups:
+            moving = [p for p in group["params"] if p.grad is not None]
+            if not moving:
+                continue
+            gradients = [p.grad for p in moving]
+            if group["weight_decay"]:
+                gradients = list(torch._foreach_add(gradients, moving, alpha=group["weight_decay"]))
+            for p in moving:
+                if not self.state[p]:
+                    self.state[p]["square_avg"] = torch.zeros_like(p)
+            squares = [self.state[p]["square_avg"] for p in moving]
+            torch._foreach_mul_(squares, KERAS_RHO)
+            torch._foreach_addcmul_(squares, gradients, gradients, 1 - KERAS_RHO)
+            roots = torch._foreach_add(squares, KERAS_EPSILON)
+            torch._foreach_sqrt_(roots)
+            torch._foreach_addcdiv_(moving, gradients, roots, -group["lr"])
 
 
 def _fused(parameters: list[nn.Parameter]) -> bool:
