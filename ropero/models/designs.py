@@ -25,6 +25,7 @@ from ropero.models.classifier import Classifier
 from ropero.models.layers import LINEAR, SOFTMAX, Activation, Dense, Layer, Shape
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.texts import t
+from ropero.texts.numbers import whole
 
 # What a list may ask for, whoever wrote it: refused by a sentence before any memory is taken.
 MAX_LAYERS, MAX_BYTES = 1000, 200_000
@@ -120,7 +121,11 @@ def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
             after = layer.output(shape)
             if any(side < 1 for side in after) or max(math.prod(after), layer.work(shape)) > MAX_VALUES:
                 raise UsageError(
-                    t("would give {shape}, more than {limit} numbers for an image.", shape=after, limit=MAX_VALUES)
+                    t(
+                        "would give {shape}; it may hold {limit} numbers for an image, each side of 1 or more.",
+                        shape=after,
+                        limit=whole(MAX_VALUES),
+                    )
                 )
             layers.activation_module(getattr(layer, "activation", LINEAR))
             if number == len(design) and len(after) != 1:
@@ -145,7 +150,11 @@ def _weigh(steps: Sequence[_Step]) -> None:
             total += sum(parameter.numel() for parameter in step.layer.module(step.before).parameters())
             if total > MAX_PARAMETERS:
                 raise UsageError(
-                    t("brings the network to {n} parameters; at most {limit} fit.", n=total, limit=MAX_PARAMETERS)
+                    t(
+                        "brings the network to {n} parameters; it may have {limit}.",
+                        n=whole(total),
+                        limit=whole(MAX_PARAMETERS),
+                    )
                 )
 
 
@@ -261,9 +270,7 @@ def _layer(entry: object, depth: int = 0) -> Layer:
     if kind not in LAYERS:
         raise UsageError(
             t("Unknown {what} {name!r}.", what=t("layer"), name=_cut(kind))
-            + layer_guess(kind[:SHOWN], LAYERS)
-            + " "
-            + t("Known: {known}.", known=", ".join(LAYERS))
+            + (layer_guess(kind[:SHOWN], LAYERS) or " " + t("Known: {known}.", known=", ".join(LAYERS)))
         )
     options = {one.name: one for one in _options(LAYERS[kind])}
     hints = get_type_hints(LAYERS[kind])
@@ -322,7 +329,7 @@ def _words(kind: Any) -> str:
     """What an option of this type holds."""
     if get_origin(kind) is tuple:
         return t("a list of whole numbers") if Ellipsis in get_args(kind) else t("two of them as in [2, 3]")
-    limit = f"{MAX_NUMBER:,}"
+    limit = whole(MAX_NUMBER)
     return {
         int: t("a whole number up to {limit}", limit=limit),
         float: t("a number up to {limit}", limit=limit),

@@ -94,6 +94,9 @@ def option_guess(name: str, options: Collection[str]) -> str:
     plain = _plain(name)
     if plain in _KNOWN_ANYWAY:
         return " " + t("Leave it out: it is known from the layers before.")
+    if "layer" in options and plain in ("units", "activation", "returnsequences"):
+        example = 'layer = { type = "LSTM", units = 64 }'
+        return " " + t("It belongs to the layer inside, as in {example}.", example=example)
     guess = next((one for one in _OPTIONS.get(plain, ()) if one in options), None)
     if guess is None:
         near = difflib.get_close_matches(name.lower(), list(options), n=1, cutoff=0.6)

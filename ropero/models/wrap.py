@@ -28,7 +28,8 @@ from ropero.texts import t
 SHOWN_IMAGES = 4
 SHOWN = 200  # characters of someone else's error that a sentence repeats
 # Where no user's code lies: a sentence names no line there.
-_FOREIGN = (*sysconfig.get_paths().values(), str(Path(torch.__file__).parent), str(Path(ropero.__file__).parent), "<f")
+_INSTALLED = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+_FOREIGN = (*_INSTALLED, str(Path(torch.__file__).parent), str(Path(ropero.__file__).parent), "<frozen")
 
 
 def wrap(module: nn.Module, name: str, input_shape: tuple[int, int, int], classes: int) -> Classifier:

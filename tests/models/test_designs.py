@@ -142,6 +142,7 @@ def test_a_list_that_fits_nothing_is_told_of(entries: list[dict[str, Any]], says
         (conv(filters=10**5000), "filters should be a whole number up to 1,000,000, got …."),
         (conv(use_bias="no"), "use_bias should be true or false, got 'no'."),
         ({"type": "Rescaling", "scale": float("nan")}, "scale should be a number"),
+        ({"type": "Bidirectional", "units": 64}, "It belongs to the layer inside, as in layer = {"),
         ({"type": "Bidirectional", "layer": "LSTM"}, 'needs its type, such as type = "Dense"'),
         ({"type": "Bidirectional", "layer": {"type": "Lstm"}}, "Unknown layer 'Lstm'. Did you mean 'LSTM'?"),
         ({"type": "Bidirectional", "layer": {"type": "Bidirectional", "layer": {"type": "LSTM"}}}, "layer should be a"),
