@@ -164,16 +164,19 @@ def wrapped(module: nn.Module, name: str = "net") -> Classifier:
     return wrap(module, name, SHAPE, 3)
 
 
-def test_logits_are_the_modules_own_and_it_stays_as_it_is() -> None:
-    module = Attention().eval()
+@pytest.mark.parametrize("kind", [Attention, WeightOnly])
+def test_logits_are_the_modules_own_and_it_stays_as_it_is(kind: type[nn.Module]) -> None:
+    module = kind()
     before = {name: value.clone() for name, value in module.state_dict().items()}
+    parts = repr(module)
     model = wrapped(module)
+    assert module.training
+    assert repr(module) == parts
     pixels = torch.rand(5, *SHAPE)
     with torch.no_grad():
-        torch.testing.assert_close(model(pixels), module(pixels))
-    assert isinstance(module.out, nn.Linear)
+        torch.testing.assert_close(model(pixels), module.eval()(pixels))
     assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
-    assert next(model.parameters()).data_ptr() not in {p.data_ptr() for p in module.parameters()}
+    assert not {p.data_ptr() for p in model.parameters()} & {p.data_ptr() for p in module.parameters()}
 
 
 @pytest.mark.parametrize(
