@@ -96,7 +96,7 @@ def missing(model: Classifier, parts: Sequence[Images]) -> int:
 def fill(model: Classifier, parts: Sequence[Images], told: Told | None = None) -> None:
     """Compute what the store lacks of these images.
 
-    In fp32 whatever a run's precision: in bf16 what tells images apart may be lost in rounding (docs/lab-notes.md).
+    In fp32 whatever a run's precision: bf16 rounds images that are scaled twice into others (docs/lab-notes.md).
 
     Raises:
         UsageError: the disk has no room for them, or the cache cannot be written.
