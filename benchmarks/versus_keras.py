@@ -85,7 +85,7 @@ def train_keras(task: Task, policy: str) -> dict[str, float]:
     # Logits and loss in float32 under either policy, as Keras advises.
     model = keras.Sequential([keras.Input((28, 28, 1)), *layers, keras.layers.Activation("softmax", dtype="float32")])
     kind = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[config.optimizer]
-    model.compile(kind(config.learning_rate), "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile(kind(config.learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     train, held = parts(task)
     x, held_x = ((part.images[..., None] / 255).astype(np.float32) for part in (train, held))
 

@@ -107,6 +107,7 @@ def measure(model: str, fault: str, epochs: int, train: Dataset, held: Dataset, 
     judged = trained
     if fault == "train-scaled-twice":
         # The images that are judged are 255 times as bright as those that were learned from.
+        judged.standardise = True
         judged.std.fill_(1 / 255)
     few = train.take(range(HELD_OUT))
     last = history.records[-1]

@@ -24,8 +24,8 @@ class Classifier(nn.Module):
         trunk: (N, C, H, W) -> features (N, D).
         head: features (N, D) -> logits (N, K).
         input_shape: (C, H, W).
-        standardise: whether the training fills the buffers mean and std, of each channel, from its images; without it
-            they stay 0 and 1. Buffers count in no parameter total.
+        standardise: whether pixels are normalised by the buffers mean and std, of each channel, which the training
+            fills from its images; without it they stay 0 and 1. Buffers count in no parameter total.
         base: a pretrained part before the trunk that is not trained; what it gives can be kept and used again.
 
     design: the layer list it was built from, empty when it was written by hand.

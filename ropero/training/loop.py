@@ -198,7 +198,9 @@ class EpochRunner:
         loss = targets.loss(self.loss, logits.float())
         at = state.epoch * self.steps + state.step
         set_rate(config, state.optimizer, rate_at(config, at, config.epochs * self.steps) if rate is None else rate, at)
-        state.optimizer.zero_grad(set_to_none=True)
+        for group in state.optimizer.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None  # what zero_grad does, without its bookkeeping
         loss.backward()  # type: ignore[no-untyped-call]
         if config.clip_norm:
             nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)

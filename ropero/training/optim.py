@@ -17,10 +17,12 @@ KERAS_RHO = 0.9  # memory of Keras's RMSprop; torch's default is 0.99
 def make_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer over all trainable parameters. Biases and batch-norm's scales (vectors) are not decayed."""
     trainable = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = [{"params": trainable, "weight_decay": 0.0}]
+    if config.weight_decay:  # a second group costs a small network a tenth of its step
+        groups = [
+            {"params": [p for p in trainable if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
+        ]
     rate, momentum, betas = config.learning_rate, config.momentum, (0.9, config.beta2)
     match config.optimizer:
         case "adamw":
