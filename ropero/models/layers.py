@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError, unknown
+from ropero.models import elementwise
 from ropero.texts import t
 
 Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, (D,) of vectors
@@ -26,7 +27,7 @@ Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
-    "tanh": nn.Tanh,
+    "tanh": elementwise.Tanh,
     "sigmoid": nn.Sigmoid,
     "elu": nn.ELU,
     "selu": nn.SELU,
@@ -188,7 +189,7 @@ class Dropout(Layer):
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        return nn.Dropout(self.rate)
+        return elementwise.Dropout(self.rate)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ropero.models import elementwise
 from ropero.models.classifier import Classifier
 from ropero.models.convolutions import Conv2D, MaxPooling2D, RepeatChannel, Resizing, ToColour
 from ropero.models.layers import Affine, Dense, Dropout, Flatten, Layer, start
@@ -50,7 +51,7 @@ def frozen(depth: int, input_shape: tuple[int, int, int], classes: int, scaled_t
     base = FrozenVGG(depth, input_shape[0], scaled_twice)
     features = STAGES[depth][-1][0] * (FROZEN_SIDE // 32) ** 2
     hidden = start(nn.Linear(features, 512))
-    trunk = nn.Sequential(nn.Flatten(), hidden, nn.ReLU(), nn.Dropout(0.5))
+    trunk = nn.Sequential(nn.Flatten(), hidden, nn.ReLU(), elementwise.Dropout(0.5))
     head = nn.Linear(512, classes)
     start(head)
     model = Classifier(trunk, head, input_shape, base=base)
