@@ -113,10 +113,11 @@ def move(
     fill: str = "nearest",
     mirrored: Tensor | None = None,
     upside_down: Tensor | None = None,
+    interpolation: str = "bilinear",
 ) -> Tensor:
     """Turn, shift, slant and stretch, then flip the images where `mirrored` and `upside_down` (B,) are true.
 
-    One bilinear interpolation does it all, as Keras's `apply_transform` with SciPy's `affine_transform` of order 1.
+    One interpolation does it all, as Keras's `apply_transform` with SciPy's `affine_transform`.
 
     Args:
         pixels: (B, C, H, W), of any device.
@@ -125,6 +126,8 @@ def move(
             (d c b a | a b c d), `wrap` its other side, with period H - 1 and W - 1.
         mirrored: flipped left to right.
         upside_down: flipped top to bottom.
+        interpolation: `bilinear` between four pixels (order 1), or the `nearest` one (order 0), as Keras before 2.1.3
+            (keras-team/keras, pull request 8849).
 
     Returns:
         (B, C, H, W) float32 in 0..255, not rounded: what Keras would feed, and what the network's input has to become
@@ -135,11 +138,11 @@ def move(
     columns, rows = (torch.from_numpy(one).to(pixels.device) for one in places)
     size = max(1, _VALUES_AT_ONCE // (height * width * (2 + 2 * channels)))
     if size >= count or pixels.device.type != "cpu":
-        return _sampled(pixels, columns, rows, fill)
+        return _sampled(pixels, columns, rows, fill, interpolation)
     moved = torch.empty(pixels.shape)
     for start in range(0, count, size):
         part = slice(start, start + size)
-        moved[part] = _sampled(pixels[part], columns[part], rows[part], fill)
+        moved[part] = _sampled(pixels[part], columns[part], rows[part], fill, interpolation)
     return moved
 
 
@@ -172,8 +175,8 @@ def _places(
     return columns, rows
 
 
-def _sampled(pixels: Tensor, columns: Tensor, rows: Tensor, fill: str) -> Tensor:
-    """Images read bilinearly where columns (B, 2, W) plus rows (B, 2, H) say, x before y: (B, C, H, W) float32."""
+def _sampled(pixels: Tensor, columns: Tensor, rows: Tensor, fill: str, interpolation: str) -> Tensor:
+    """Images read where columns (B, 2, W) plus rows (B, 2, H) say, x before y: (B, C, H, W) float32."""
     grid = rows.unsqueeze(3) + columns.unsqueeze(2)  # (B, 2, H, W)
     outside = None
     if fill in ("constant", "wrap"):
@@ -188,6 +191,7 @@ def _sampled(pixels: Tensor, columns: Tensor, rows: Tensor, fill: str) -> Tensor
     moved = grid_sample(
         pixels.float(),
         grid.permute(0, 2, 3, 1),
+        mode=interpolation,
         padding_mode="reflection" if fill == "reflect" else "border",
         align_corners=fill != "reflect",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ropero.experiments.evidence import Reason
 from ropero.training.config import TrainConfig
 
 Figures = Mapping[str, float]  # by name: train_accuracy, validation_accuracy, test_accuracy, test_loss, macro_f1 ...
@@ -34,7 +35,7 @@ class Experiment:
         judged_on: the part that the report's figures are of.
         before: the training whose figures the report gives as "before augmentation", and those figures.
         unsaid: marked texts, one for each thing that the report leaves open and what is done here.
-        why: marked texts: why claimed and measured figures differ, as experiments showed.
+        why: why claimed and measured figures differ, as experiments showed; the shortest answer first.
     """
 
     report: str
@@ -47,7 +48,7 @@ class Experiment:
     time: Time | None = None
     before: tuple[TrainConfig, Figures] | None = None
     unsaid: tuple[str, ...] = ()
-    why: tuple[str, ...] = ()
+    why: tuple[Reason, ...] = ()
 
     @property
     def name(self) -> str:

@@ -58,7 +58,11 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One experiment: claims, texts to translate, and what both protocols gave; None where it has not been run."""
+    """One experiment: claims, texts to translate, and what both protocols gave; None where it has not been run.
+
+    why: texts and the figures that they name; names that begin with `n_` are whole numbers, those with `x_` decimal
+        ones, all others shares of 1.
+    """
 
     name: str
     network: str
@@ -70,7 +74,7 @@ class Case:
     claimed_classes: Sequence[Scores]
     time: tuple[float, float, bool] | None
     unsaid: Sequence[str]
-    why: Sequence[str]
+    why: Sequence[tuple[str, Mapping[str, float]]]
     report: Side | None
     before: Side | None
     ropero: Side | None
@@ -108,7 +112,7 @@ def _overview(case: Case) -> dict[str, Any]:
         "ropero": _accuracy(case, case.ropero),
         "then": _then(case),
         "now": _now(case),
-        "why": t(case.why[0]) if case.why else "",
+        "why": _reason(*case.why[0]) if case.why else "",
     }
 
 
@@ -158,7 +162,7 @@ def _shown(case: Case) -> dict[str, Any]:
             total=n.whole(case.total),
             trainable=n.whole(case.trainable),
         ),
-        "why": [t(one) for one in case.why],
+        "why": [_reason(*one) for one in case.why],
         "unsaid": [t(one) for one in case.unsaid],
         "epochs": [line for side in (case.report,) if side for line in _epochs(side)],
         "rows": _rows(case),
@@ -166,6 +170,16 @@ def _shown(case: Case) -> dict[str, Any]:
         "curves": _curves(case.report),
         "device": case.report.device if case.report else "",
     }
+
+
+def _reason(text: str, named: Mapping[str, float]) -> str:
+    n = Numbers.current()
+    shown = {
+        name: n.whole(round(value)) if name.startswith("n_") else n.decimal(value, 2) if name.startswith("x_")
+        else n.percent(value, 1)
+        for name, value in named.items()
+    }  # fmt: skip
+    return t(text, **shown)
 
 
 def _rows(case: Case) -> list[tuple[str, ...]]:

@@ -113,6 +113,8 @@ def _moves(config: TrainConfig) -> list[str]:
         done.append(t("stretched or shrunk by up to {share} along each side", share=n.percent(config.zoom)))
     if done:
         done[-1] = t("{change}, the gaps filled {fill}", change=done[-1], fill=t(_FILLS[config.fill]))
+        if config.interpolation == "nearest":
+            done[-1] = t("{change}, each pixel read from the nearest one", change=done[-1])
     if config.flip == "random":
         done.append(t("mirrored at random"))
     elif config.flip == "alternating":

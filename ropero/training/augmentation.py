@@ -91,7 +91,7 @@ class Augmentation:
                 shear=config.shear,
                 zoom=config.zoom,
             )
-            pixels = augment.move(pixels, moves, config.fill, mirrored, upside_down)
+            pixels = augment.move(pixels, moves, config.fill, mirrored, upside_down, config.interpolation)
         else:
             if mirrored is not None:
                 pixels = augment.flip_where(pixels, mirrored)

@@ -21,6 +21,7 @@ Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
 Schedule = Literal["one-cycle", "cosine", "step", "constant"]
 Flip = Literal["none", "random", "alternating"]
 Fill = Literal["nearest", "constant", "reflect", "wrap"]
+Interpolation = Literal["bilinear", "nearest"]
 Keep = Literal["last", "best"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -109,6 +110,11 @@ class TrainConfig:
     shear: float = _option(0.0, mark("Slant images by up to this many degrees, either way."), 0, 89, tune=Range(0, 15))
     zoom: float = _option(0.0, mark("Stretch or shrink each side by up to this share."), 0, 0.9, tune=Range(0, 0.2))
     fill: Fill = _option("nearest", mark("What comes in at the edges of moved images."), tune=Choices(get_args(Fill)))
+    interpolation: Interpolation = _option(
+        "bilinear",
+        mark("How pixels of moved images are read; nearest is what Keras did before 2.1.3."),
+        tune=Choices(get_args(Interpolation)),
+    )
     erase: float = _option(0.5, mark("Probability of blackening a square of an image."), 0, 1, tune=Range(0, 0.8))
     erase_side: int = _option(8, mark("Side of the blackened square in pixels."), 0, 1000, tune=Range(4, 14))
     mixup: float = _option(

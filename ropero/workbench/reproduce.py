@@ -218,7 +218,7 @@ def _case(experiment: Experiment, out: Path) -> reproductions.Case:
         claimed_classes=experiment.classes,
         time=(time.low, time.high, time.whole) if time else None,
         unsaid=experiment.unsaid,
-        why=experiment.why,
+        why=[(reason.text, reason.found()) for reason in experiment.why],
         report=sides.get("report"),
         before=_side({**files["report"], **before}, experiment.judged_on) if before else None,
         ropero=sides.get("ropero"),

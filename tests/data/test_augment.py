@@ -39,9 +39,11 @@ def drawn(count: int, size: tuple[int, int], seed: int = 0, **reach: float) -> M
     return draw_moves(count, size, **reach)
 
 
-def by_keras(generator: Any, pixels: torch.Tensor, moves: Moves, fill: str, **flips: torch.Tensor) -> torch.Tensor:
+def by_keras(
+    generator: Any, pixels: torch.Tensor, moves: Moves, fill: str, order: int = 1, **flips: torch.Tensor
+) -> torch.Tensor:
     """The same moves by Keras, image by image: (B, C, H, W) float32."""
-    keras = generator(fill_mode=fill, cval=0.0)
+    keras = generator(fill_mode=fill, cval=0.0, interpolation_order=order)
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy's of the name that Keras calls it by
@@ -62,6 +64,16 @@ def test_moves_are_those_of_keras(fill: str, shape: tuple[int, int, int], keras_
     found = move(pixels, moves, fill, flips["flip_horizontal"], flips["flip_vertical"])
     expected = by_keras(keras_generator, pixels, moves, fill, **flips)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.01)  # of 255
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_the_nearest_pixel_is_the_one_that_keras_takes(fill: str, pixels: torch.Tensor, keras_generator: Any) -> None:
+    moves = drawn(64, (9, 7), **ALL)
+    found = move(pixels, moves, fill, interpolation="nearest")
+    expected = by_keras(keras_generator, pixels, moves, fill, order=0)
+    # Where a place lies between two pixels, rounding errors choose.
+    assert (found != expected).float().mean() < 0.002
+    assert (move(pixels, moves, fill) != expected).float().mean() > 0.5
 
 
 @pytest.mark.parametrize("fill", FILLS)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from ropero.data.dataset import Splits
+from ropero.experiments import evidence
 from ropero.experiments.claims import Experiment, Time
+from ropero.experiments.evidence import Reason
 from ropero.runs import RunStore
 from ropero.training.presets import plain
 from ropero.workbench.reproduce import found, reproduce, summary, write_page
@@ -25,8 +27,13 @@ EXPERIMENT = Experiment(
     before=(plain("softmax", **{**SHORT, "epochs": 1, "validation": 30}), {"test_accuracy": 0.3}),
     time=Time(low=100, high=100, whole=True),
     unsaid=("Not said: <b>this</b>.",),
-    why=("Because of that.",),
+    why=(Reason("Because of that: {fault}.", {"fault": "a:b"}),),
 )
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "_evidence", lambda: {"a:b": 0.1234})
 
 
 @pytest.fixture
@@ -86,6 +93,7 @@ def test_the_page_shows_claims_beside_figures_and_escapes(
     assert "&lt;b&gt;this" in page
     assert page.count("<svg") == 2
     assert {"en": "50.00%", "es": "50,00", "zh": "50.00%"}[lang] in page
+    assert page.count({"en": "Because of that: 12.3%.", "es": "Because of that: 12,3", "zh": "12.3%"}[lang]) == 4
 
 
 def test_the_summary_of_one_has_no_spread() -> None:
