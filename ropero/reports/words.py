@@ -5,20 +5,16 @@ Knows nothing of HTML. Sentences come translated, in the language in force.
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import fields
-
 import numpy as np
 
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
-from ropero.models.own import LIVE
 from ropero.runs import Run
 from ropero.texts import mark, t, tn
 from ropero.texts.numbers import Numbers
+from ropero.training.commands import as_command, in_python
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
-from ropero.training.presets import typed, usual
 
 HEADLINES = {
     "test": mark("Test accuracy"),
@@ -310,34 +306,9 @@ def _generalisation(history: History, config: TrainConfig) -> list[str]:
 
 def command(run: Run) -> str:
     """What to type to train this run again: the network's recipe, and every option that differs from it."""
-    config = run.config
-    if not run.data.source or config.code.startswith(LIVE):
-        return _in_python(config)
-    words = ["ropero", "train", "--data", run.data.source, "--network", typed(config)]
+    if not run.data.source:
+        return in_python(run.config, always=("seed",))
+    words = ["--data", run.data.source]
     if run.data.image_size is not None:
         words += ["--image-size", str(run.data.image_size)]
-    recipe = usual(config)
-    for one in fields(config):
-        value = getattr(config, one.name)
-        if (
-            one.metadata["help"] is None
-            or one.name == "network"
-            or (value == getattr(recipe, one.name) and one.name != "seed")
-        ):
-            continue
-        flag = one.name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", str(value)]
-    return shlex.join(words)
-
-
-def _in_python(config: TrainConfig) -> str:
-    """The call for data or a network that were made in Python and have no name to type."""
-    recipe = usual(config)
-    changed = {one.name: getattr(config, one.name) for one in fields(config)}
-    changed = {name: value for name, value in changed.items() if value != getattr(recipe, name) or name == "seed"}
-    given = "".join(f", {name}={value!r}" for name, value in changed.items() if name != "network")
-    network = config.network if config.code.startswith(LIVE) else repr(typed(config))
-    return f"rp.train(data, {network}{given})"
+    return as_command(run.config, words, always=("seed",))

@@ -34,13 +34,14 @@ from ropero.texts import t
 from ropero.training import search as searching
 from ropero.training.callbacks import Callback
 from ropero.training.checkpoints import CheckpointStore
+from ropero.training.commands import as_command
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
 from ropero.training.search import Space
 from ropero.workbench.study import Running, State, Study, Trial, require_optuna
 from ropero.workbench.train import base_weights, cut, resolved
-from ropero.workbench.tuning import Ended, Plan, Tuning, Watch, best_of, command
+from ropero.workbench.tuning import Ended, Plan, Tuning, Watch, best_of
 
 TRIALS = 20
 HELD_OUT, HELD_OUT_SHARE = 10_000, 6  # at most so many validation images, at most one in so many
@@ -111,7 +112,7 @@ def tune(
         ended = _search(study, plan, watch)
         found, importance = study.trials(), study.importance()
     final = _final(asked, auto).replace(**best_of(found).settings)
-    done = Tuning(plan=plan, trials=found, importance=importance, ended=ended, command=command(final, words))
+    done = Tuning(plan=plan, trials=found, importance=importance, ended=ended, command=as_command(final, words))
     write_json(
         folder / "best.json",
         {**done.best.to_json(), "command": done.command, "config": done.best_config.to_json()},

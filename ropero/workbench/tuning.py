@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +14,6 @@ from ropero.models.codes import Encoding
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord
-from ropero.training.presets import typed, usual
 from ropero.training.search import Space
 from ropero.training.space import Choices, Range
 from ropero.workbench.study import Trial, lowest_shown
@@ -177,21 +175,3 @@ def save_figures(found: Tuning) -> list[Path]:
     if found.importance:
         drawn["importance"] = figures.importance(found.importance)
     return [save(figure, found.folder / f"{name}.png") for name, figure in drawn.items()]
-
-
-def command(config: TrainConfig, words: Sequence[str] = ()) -> str:
-    """`ropero train` with what differs from the network's recipe, then these words."""
-    known = usual(config)
-    flags: list[str] = []
-    for one in fields(TrainConfig):
-        value = getattr(config, one.name)
-        if one.metadata["help"] is None or one.name == "network" or value == getattr(known, one.name):
-            continue
-        flag = one.name.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            flags += [f"--{flag}", str(int(value) if isinstance(value, float) and value == int(value) else value)]
-    # Said although it is the default network: which one it is should be seen.
-    named = ["--network", typed(config)]
-    return shlex.join(["ropero", "train", *named, *flags, *words])

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from conftest import synthetic
 from small_vgg import shrink, weights_file
+from torch import nn
 
 from ropero.data.dataset import Splits
 from ropero.errors import MissingExtra, RunError, TrainingDiverged, UsageError
@@ -28,7 +29,7 @@ from ropero.workbench import tune as verb
 from ropero.workbench.study import Study, Trial
 from ropero.workbench.train import train
 from ropero.workbench.tune import tune
-from ropero.workbench.tuning import Plan, Watch, best_of, command, save_figures
+from ropero.workbench.tuning import Plan, Watch, best_of, save_figures
 
 CONFIG = TrainConfig(network="softmax", epochs=3, batch_size=32, learning_rate=1e-3, device="cpu", precision="fp32")
 SPACE = ["learning_rate=1e-6..1e-2,batch_size=16,32,64"]
@@ -344,15 +345,6 @@ def test_kept_weights_decide_which_epoch_counts(store: RunStore, noisy: Splits) 
     assert (trial.epoch, trial.accuracy, trial.loss) == (best.epoch, best.validation_accuracy, best.validation_loss)
 
 
-def test_the_command_says_what_differs_from_the_recipe() -> None:
-    assert command(TrainConfig()) == "ropero train --network quick"
-    config = TrainConfig(learning_rate=0.003, vertical_flip=True, stratified=False, validation=10_000, erase=0.0)
-    assert command(config, ["--data", "my photos"]) == (
-        "ropero train --network quick --learning-rate 0.003 --vertical-flip --erase 0 --validation 10000 "
-        "--no-stratified --data 'my photos'"
-    )
-
-
 def test_the_command_learns_from_what_was_held_out_unasked(store: RunStore, noisy: Splits) -> None:
     assert "--validation" not in tune(noisy, CONFIG, store, search=SPACE, trials=1).command
     asked = CONFIG.replace(validation=30)
@@ -411,6 +403,16 @@ def test_optunas_own_settings_are_put_back(tmp_path: Path, store: RunStore, nois
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     tune(noisy, CONFIG, store, search=SPACE, trials=1)
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+
+
+def test_a_module_is_searched_and_what_is_told_is_a_call(noisy: Splits) -> None:
+    import ropero as rp
+
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+    found = rp.tune(noisy, network, search="learning_rate", trials=2, epochs=1, device="cpu")
+    assert found.command.startswith("rp.train(data, Sequential, epochs=1, ")
+    assert "code=" not in found.command
+    assert rp.tune(noisy, network, search="learning_rate", trials=2, epochs=1, device="cpu").trials == found.trials
 
 
 def test_in_python_the_words_may_be_one_text(noisy: Splits, capsys: pytest.CaptureFixture[str]) -> None:
