@@ -80,7 +80,8 @@ class Classifier(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) in [0, 1] -> what the trunk takes: normalised pixels, or what the base makes of them."""
-        pixels = (pixels - self.mean) / self.std
+        if self.standardise:
+            pixels = (pixels - self.mean) / self.std
         if self.memory_format == torch.contiguous_format:
             pixels = pixels.contiguous()
         if self.base is None:

@@ -56,7 +56,7 @@ class Augmentation:
         """A step's images, which stand at the positions chosen (B,) of the training part, and their labels (B,)."""
         if not self._begun(epoch):
             return pixels, Targets(labels)
-        return self._mixed(self._changed(pixels, self.half[chosen], epoch), labels)
+        return self._mixed(self._changed(pixels, chosen, epoch), labels)
 
     def of_validation(self, pixels: Tensor, epoch: int, chunk: int) -> Tensor:
         """A chunk of validation images: as they are, or where the config asks for it, changed like training images.
@@ -66,18 +66,19 @@ class Augmentation:
         if not (self.config.augment_validation and self._begun(epoch)):
             return pixels
         torch.default_generator.manual_seed(mix_seed("validation", self.config.seed, epoch, chunk))
-        return self._changed(pixels, augment.coins(len(pixels)), epoch)
+        return self._changed(pixels, None, epoch)
 
     def _begun(self, epoch: int) -> bool:
         return epoch + 1 >= self.config.augment_from  # epochs are counted from 0 here, from 1 in the config
 
-    def _changed(self, pixels: Tensor, half: Tensor, epoch: int) -> Tensor:
-        """Moved, flipped and erased."""
+    def _changed(self, pixels: Tensor, chosen: Tensor | None, epoch: int) -> Tensor:
+        """Moved, flipped and erased; chosen (B,) are positions in the training part, of other images None."""
         config = self.config
         mirrored = upside_down = None
         if config.flip == "random":
             mirrored = augment.coins(len(pixels))
         elif config.flip == "alternating":
+            half = augment.coins(len(pixels)) if chosen is None else self.half[chosen]
             mirrored = augment.alternating(half, epoch)
         if config.vertical_flip:
             upside_down = augment.coins(len(pixels))

@@ -117,7 +117,7 @@ def range_test(
         if state.step == 0:
             order = epoch_order(len(train), config.seed, state.epoch)
         start, end = runner.bounds[state.step]
-        loss = float(runner.step(state, order[start:end], rate)[0])
+        loss = float(runner.step(state, order[start:end], rate).loss)
         if not math.isfinite(loss):
             diverged = True
             break

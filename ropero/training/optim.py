@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -42,6 +43,12 @@ def set_rate(config: TrainConfig, optimizer: torch.optim.Optimizer, rate: float,
         if config.optimizer == "adam":
             # torch adds epsilon to the corrected second moment, Keras to the one before its correction.
             group["eps"] = KERAS_EPSILON / math.sqrt(1 - config.beta2 ** (step + 1))
+
+
+def advance(optimizer: torch.optim.Optimizer) -> None:
+    """What `optimizer.step()` does, without hooks and profiling around it, a tenth of a small network's step."""
+    with torch.no_grad():
+        inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 class RMSprop(torch.optim.Optimizer):

@@ -232,9 +232,10 @@ def test_a_step_learns_from_the_mixed_labels(name: str) -> None:
         with torch.no_grad():
             logits = state.model(pixels / 255)
         expected = targets.loss(nn.CrossEntropyLoss(label_smoothing=0.1), logits)
-        loss, hits = runner.step(state, chosen)
-        assert float(loss) == pytest.approx(float(expected), rel=1e-5)
-        assert int(hits) == int((logits.argmax(1) == targets.heavier).sum())
+        answers = runner.step(state, chosen)
+        assert float(answers.loss) == pytest.approx(float(expected), rel=1e-5)
+        assert torch.equal(answers.labels, targets.heavier)
+        torch.testing.assert_close(answers.logits, logits, rtol=1e-4, atol=1e-5)
         lighter += targets.weight < 0.5
     assert lighter  # else the hits would not tell
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from conftest import synthetic
 
 from ropero.errors import UsageError
 from ropero.training import lr_find
 from ropero.training.config import TrainConfig
-from ropero.training.loop import fit
+from ropero.training.loop import Answers, fit
 from ropero.training.lr_find import range_test, smooth, suggest
 
 RATES = np.geomspace(1e-7, 10, 200)
@@ -128,7 +129,11 @@ def test_steps_go_round_the_images_and_are_told() -> None:
 @pytest.mark.parametrize("spoilt", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_ends_it(monkeypatch: pytest.MonkeyPatch, spoilt: float) -> None:
     steps = iter([2.3, 2.2, spoilt])
-    monkeypatch.setattr(lr_find.EpochRunner, "step", lambda *_: (next(steps), 0))
+    monkeypatch.setattr(
+        lr_find.EpochRunner,
+        "step",
+        lambda *_: Answers(torch.tensor(next(steps), dtype=torch.float64), torch.zeros(1, 3), torch.zeros(1)),
+    )
     found = range_test(SMALL, synthetic())
     assert found.losses == (2.3, 2.2)
     assert found.diverged
@@ -137,7 +142,11 @@ def test_a_loss_that_is_no_number_ends_it(monkeypatch: pytest.MonkeyPatch, spoil
 
 def test_four_times_the_best_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = iter([2.0, 1.0, *[20.0] * 198])
-    monkeypatch.setattr(lr_find.EpochRunner, "step", lambda *_: (next(steps), 0))
+    monkeypatch.setattr(
+        lr_find.EpochRunner,
+        "step",
+        lambda *_: Answers(torch.tensor(next(steps), dtype=torch.float64), torch.zeros(1, 3), torch.zeros(1)),
+    )
     found = range_test(SMALL, synthetic())
     # Smoothed: 2, 1.47, then 8.3 > 4 * 1.47.
     assert found.losses == (2.0, 1.0, 20.0)
