@@ -5,7 +5,8 @@
 
 Each turn is a process of its own that trains one network and tells its images a second in the last epoch (the first
 one pays for graphs and kernels) and its accuracy on 10,000 images held out of the training part. Peers: Keras as it
-comes (float32) and with its mixed_bfloat16 policy; ropero in fp32 and as it comes (`auto`). Writes
+comes (float32) and with its mixed_bfloat16 policy; ropero in fp32 and as it comes (`auto`). What is done already is
+kept, as long as code and machine are the same: repeat the command to go on. Writes
 benchmarks/results/versus_keras.json. Run it on a machine that does nothing else.
 """
 
@@ -142,13 +143,20 @@ def turn(peer: str, task: Task) -> dict[str, float]:
     return told
 
 
-def summary(turns: list[dict[str, float]]) -> dict[str, Any]:
-    speeds = [one["images_per_second"] for one in turns]
-    accuracies = [one["accuracy"] for one in turns]
-    return {
-        "images_per_second": {"median": statistics.median(speeds), "all": speeds},
-        "accuracy": {"mean": statistics.fmean(accuracies), "all": accuracies},
+def summary(task: Task, turns: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """Medians and ratios of the turns so far."""
+    speed = {peer: statistics.median(one["images_per_second"] for one in done) for peer, done in turns.items() if done}
+    found: dict[str, Any] = {
+        "batch_size": protocol(task).batch_size,
+        "precision": protocol(task).precision,
+        "images_per_second": speed,
+        "accuracy": {peer: statistics.fmean(one["accuracy"] for one in done) for peer, done in turns.items() if done},
     }
+    if len(speed) == len(PEERS):
+        found["ratio_to_keras"] = speed["ropero"] / speed["keras"]
+        found["ratio_to_the_faster_keras"] = speed["ropero"] / max(speed["keras"], speed["keras-bf16"])
+        found["ratio_fp32_to_keras"] = speed["ropero-fp32"] / speed["keras"]
+    return found
 
 
 def main() -> None:
@@ -163,32 +171,29 @@ def main() -> None:
     from importlib.metadata import version
 
     from ropero.runtime import environment
-    from ropero.storage import write_json
+    from ropero.storage import read_json, write_json
 
-    content: dict[str, Any] = {"rounds": options.rounds, "networks": {}}
-    for task in TASKS:
-        turns: dict[str, list[dict[str, float]]] = {peer: [] for peer in PEERS}
-        for number in range(options.rounds):
+    here = {**environment(), "keras": version("keras"), "tensorflow": version("tensorflow-cpu")}
+    before = read_json(RESULT) if RESULT.exists() else {}
+    same = all(before.get("environment", {}).get(name) == here[name] for name in ("code_sha256", "cpu", "tensorflow"))
+    content: dict[str, Any] = {
+        "rounds": options.rounds,
+        "networks": before["networks"] if same else {},
+        "environment": here,
+    }
+    for number in range(options.rounds):
+        for task in TASKS:
+            found = content["networks"].setdefault(task.experiment, {**dataclasses.asdict(task), "turns": {}})
+            turns: dict[str, list[dict[str, float]]] = found["turns"]
             # Every other round backwards: what drifts in one direction cancels out.
             for peer in PEERS if number % 2 == 0 else PEERS[::-1]:
+                if len(turns.setdefault(peer, [])) > number:
+                    continue
                 turns[peer].append(turn(peer, task))
                 print(task.experiment, number, peer, turns[peer][-1], flush=True)
-        found = {peer: summary(all_turns) for peer, all_turns in turns.items()}
-        speed = {peer: one["images_per_second"]["median"] for peer, one in found.items()}
-        content["networks"][task.experiment] = {
-            **dataclasses.asdict(task),
-            "batch_size": protocol(task).batch_size,
-            "precision": protocol(task).precision,
-            "peers": found,
-            "ratio_to_keras": speed["ropero"] / speed["keras"],
-            "ratio_to_the_faster_keras": speed["ropero"] / max(speed["keras"], speed["keras-bf16"]),
-            "ratio_fp32_to_keras": speed["ropero-fp32"] / speed["keras"],
-        }
-        print(content["networks"][task.experiment])
-    content["environment"] = {
-        **environment(), "keras": version("keras"), "tensorflow": version("tensorflow-cpu"),
-    }  # fmt: skip
-    write_json(RESULT, content)
+                found |= summary(task, turns)
+                write_json(RESULT, content)
+            print({name: value for name, value in found.items() if name != "turns"}, flush=True)
 
 
 if __name__ == "__main__":
