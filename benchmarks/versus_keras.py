@@ -5,8 +5,9 @@
 
 Each turn is a process of its own that trains one network and tells its images a second in the last epoch (the first
 one pays for graphs and kernels) and its accuracy on 10,000 images held out of the training part. Peers: Keras as it
-comes (float32) and with its mixed_bfloat16 policy; ropero in fp32 and as it comes (`auto`). What is done already is
-kept, as long as code and machine are the same: repeat the command to go on. Writes
+comes (float32) and with its mixed_bfloat16 policy; ropero in fp32 and as `reproduce` trains: in bf16 where the
+processor has it, but for the dense network, which that would slow down. What is done already is kept, as long as code
+and machine are the same: repeat the command to go on. Writes
 benchmarks/results/versus_keras.json. Run it on a machine that does nothing else.
 """
 
@@ -149,6 +150,7 @@ def summary(task: Task, turns: dict[str, list[dict[str, float]]]) -> dict[str, A
     found: dict[str, Any] = {
         "batch_size": protocol(task).batch_size,
         "precision": protocol(task).precision,
+        "rounds": min(len(done) for done in turns.values()),
         "images_per_second": speed,
         "accuracy": {peer: statistics.fmean(one["accuracy"] for one in done) for peer, done in turns.items() if done},
     }
@@ -177,7 +179,6 @@ def main() -> None:
     before = read_json(RESULT) if RESULT.exists() else {}
     same = all(before.get("environment", {}).get(name) == here[name] for name in ("code_sha256", "cpu", "tensorflow"))
     content: dict[str, Any] = {
-        "rounds": options.rounds,
         "networks": before["networks"] if same else {},
         "environment": here,
     }

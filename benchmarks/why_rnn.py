@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ropero import runtime
 from ropero.data import sources
@@ -24,10 +24,11 @@ from ropero.data.splits import split
 from ropero.errors import TrainingDiverged
 from ropero.experiments.table import EXPERIMENTS
 from ropero.models.classifier import Classifier
-from ropero.storage import read_json, write_json
-from ropero.training.callbacks import Callback
+from ropero.storage import read_json, read_json_lines, write_json
+from ropero.training.callbacks import Callback, HistoryLog, json_lines
 from ropero.training.checkpoints import CheckpointStore
-from ropero.training.history import EpochRecord
+from ropero.training.config import TrainConfig
+from ropero.training.history import EpochRecord, History
 from ropero.training.loop import fit
 
 RESULT = Path(__file__).parent / "results" / "why_rnn.json"
@@ -36,57 +37,66 @@ CLIPS = {"report": 0.0, "clipped": 1.0}
 
 
 class GradientNorms(Callback):
-    """The norm of all gradients in every step, before they are cut; median and largest of each epoch."""
+    """The norm of all gradients in every step, before they are cut; median and largest of each epoch, in a file that a
+    training which goes on finds again."""
 
-    def __init__(self) -> None:
-        self.epochs: list[dict[str, Any]] = []
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epochs: list[dict[str, float]] = read_json(path)["epochs"] if path.exists() else []
+        self._squares: list[Tensor] = []
         self._norms: list[Tensor] = []
 
     def on_set_up(self, model: Classifier, kept: Classifier, train: Dataset, validation: Dataset | None) -> None:
-        self._model = model
+        for parameter in model.parameters():  # their gradients are whole here, and not cut yet
+            parameter.register_post_accumulate_grad_hook(self._square)  # type: ignore[no-untyped-call]
+
+    def _square(self, parameter: Tensor) -> None:
+        assert parameter.grad is not None
+        self._squares.append(parameter.grad.square().sum())
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self.epochs = self.epochs[: len(history)]
 
     def on_step_end(self, step: int) -> None:
-        gradients = [p.grad for p in self._model.parameters() if p.grad is not None]
-        self._norms.append(nn.utils.get_total_norm(gradients))
+        self._norms.append(torch.stack(self._squares).sum().sqrt())
+        self._squares = []
 
     def on_epoch_end(self, record: EpochRecord) -> None:
-        norms = torch.stack(self._norms).tolist()
+        norms = torch.stack(self._norms)  # of an epoch that was interrupted, those since then
         self._norms = []
-        self.epochs.append(
-            {
-                "epoch": record.epoch,
-                "train_accuracy": record.train_accuracy,
-                "validation_accuracy": record.validation_accuracy,
-                "validation_loss": record.validation_loss,
-                "median_norm": statistics.median(norms),
-                "largest_norm": max(norms),
-            }
-        )
-        print(self.epochs[-1], flush=True)
+        self.epochs.append({"median_norm": float(norms.median()), "largest_norm": float(norms.max())})
+        write_json(self.path, {"epochs": self.epochs})
+        print(record.epoch, record.validation_accuracy, self.epochs[-1], flush=True)
 
 
 def measure(kind: str, seed: int, epochs: int, train: Dataset, held: Dataset, folder: Path) -> dict[str, Any]:
     config = EXPERIMENTS["monterrey-2023/rnn"].protocol.replace(epochs=epochs, clip_norm=CLIPS[kind], seed=seed)
-    norms = GradientNorms()
-    place = folder / f"{kind}-{seed}-{epochs}"
+    here = runtime.environment()
+    place = folder / f"{kind}-{seed}-{epochs}-{here['code_sha256'][:12]}"
     place.mkdir(parents=True, exist_ok=True)
-    diverged = None
+    log = HistoryLog(place / "history.jsonl", json_lines)
+    norms = GradientNorms(place / "norms.json")
+    diverged = False
     try:
-        fit(config, train, held, callbacks=[norms], store=CheckpointStore(place))
+        fit(config, train, held, callbacks=[log, norms], store=CheckpointStore(place))
     except TrainingDiverged:
-        diverged = len(norms.epochs) + 1
-    best = max(norms.epochs, key=lambda one: one["validation_accuracy"])
-    worst_after = min(one["validation_accuracy"] for one in norms.epochs if one["epoch"] >= best["epoch"])
+        diverged = True
+    records = [one for one in read_json_lines(place / "history.jsonl") if one]
+    told = [{**record, **norm} for record, norm in zip(records, norms.epochs, strict=True)]
+    best = max(told, key=lambda one: one["validation_accuracy"], default=None)
     return {
         "epochs_promised": epochs,
-        "diverged_in_epoch": diverged,
-        "best_epoch": best["epoch"],
-        "best_validation_accuracy": best["validation_accuracy"],
-        "worst_validation_accuracy_after_best": worst_after,
-        "last_validation_accuracy": norms.epochs[-1]["validation_accuracy"],
-        "largest_norm": max(one["largest_norm"] for one in norms.epochs),
-        "typical_norm": statistics.median(one["median_norm"] for one in norms.epochs),
-        "epochs": norms.epochs,
+        "epochs_run": len(told),
+        "diverged_in_epoch": len(told) + 1 if diverged else None,
+        "best_epoch": best and best["epoch"],
+        "best_validation_accuracy": best and best["validation_accuracy"],
+        "worst_validation_accuracy_after_best": best
+        and min(one["validation_accuracy"] for one in told if one["epoch"] >= best["epoch"]),
+        "last_validation_accuracy": told[-1]["validation_accuracy"] if told else None,
+        "largest_norm": max((one["largest_norm"] for one in told), default=None),
+        "typical_norm": statistics.median(one["median_norm"] for one in told) if told else None,
+        "epochs": told,
+        "environment": here,
     }
 
 
@@ -105,7 +115,6 @@ def main() -> None:
             if done.get(str(seed), {}).get("epochs_promised") == options.epochs:
                 continue
             done[str(seed)] = measure(kind, seed, options.epochs, train, held, options.folder)
-            content["environment"] = runtime.environment()
             write_json(RESULT, content)
 
 

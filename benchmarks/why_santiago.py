@@ -173,7 +173,8 @@ class Judge(Callback):
 def measure(model: str, name: str, epochs: int, train: Dataset, held: Dataset, folder: Path) -> dict[str, Any]:
     fault, config = FAULTS[name], config_of(model, name, epochs)
     zoo.NETWORKS[config.network] = builder(model, fault)
-    place = folder / f"{config.network}-{epochs}"
+    here = runtime.environment()
+    place = folder / f"{config.network}-{epochs}-{here['code_sha256'][:12]}"
     place.mkdir(parents=True, exist_ok=True)
     judge = Judge(fault)
     trained, history = fit(config, train, held, callbacks=[judge], store=CheckpointStore(place))
@@ -188,6 +189,7 @@ def measure(model: str, name: str, epochs: int, train: Dataset, held: Dataset, f
         "running_train_curve": [round(record.train_accuracy, 4) for record in history],
         "validation_curve": [round(accuracy, 4) for accuracy in judge.curve],  # from where it last went on
         "seconds": history.train_seconds,
+        "environment": here,
     }
 
 
@@ -207,9 +209,8 @@ def main() -> None:
             if done.get(name, {}).get("epochs") == options.epochs:
                 continue
             done[name] = measure(model, name, options.epochs, train, held, options.folder)
-            content["environment"] = runtime.environment()
             write_json(RESULT, content)
-            shown = {name: value for name, value in done[name].items() if "curve" not in name}
+            shown = {name: value for name, value in done[name].items() if "curve" not in name and name != "environment"}
             print(model, name, shown, flush=True)
 
 

@@ -32,6 +32,9 @@ def config_folder() -> Path:
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_config_dir("ropero"))
 
 
+_UNFINISHED = ".unfinished-"
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`; renamed to it when the block ends well, removed when it does not.
@@ -39,7 +42,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     The temporary name keeps the suffix, for writers that look at it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{_UNFINISHED}{path.stem}-", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -52,6 +55,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of this file left behind when they were killed. Only for who alone writes it."""
+    for left in path.parent.glob(f"{_UNFINISHED}{path.stem}-*{path.suffix}"):
+        with suppress(OSError):
+            left.unlink()
 
 
 def _umask() -> int:

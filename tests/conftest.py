@@ -15,6 +15,7 @@ from ropero.data import finder
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.known import KNOWN
 from ropero.errors import DataNotFound
+from ropero.training.callbacks import Callback
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only waits
 
@@ -29,6 +30,17 @@ def synthetic(n: int = 120, *, size: int = 28, seed: int = 0, split: str = "trai
     shapes = np.stack([np.abs(x) < 0.12, np.maximum(abs(x), abs(y)) < 0.3, abs(np.hypot(x, y) - 0.35) < 0.09])
     pixels = shapes[labels] * 180.0 + rng.normal(30, 20, (n, size, size))
     return Dataset(np.clip(pixels, 0, 255).astype(np.uint8), labels, CLASSES, "synthetic", split)
+
+
+class Kill(Callback):
+    """Ends the training at a step as a signal would: from within."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def on_step_end(self, step: int) -> None:
+        if step == self.at:
+            raise KeyboardInterrupt
 
 
 @pytest.fixture

@@ -78,8 +78,9 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout = None
         return OK
     except OSError as error:
-        place = error.filename if error.filename is not None else "?"
-        return _mistake(t("Cannot use {path}: {reason}", path=place, reason=error.strerror or error))
+        if error.filename is None:
+            return _mistake(error.strerror or str(error))
+        return _mistake(t("Cannot use {path}: {reason}", path=error.filename, reason=error.strerror or error))
     except MemoryError:
         return _mistake(t("There is not enough memory for this; smaller images (--image-size) or batches need less."))
     return OK

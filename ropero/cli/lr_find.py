@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +32,7 @@ def lr_find(
     out: Annotated[Path, Parameter(help=mark("File for the plot: .png, .svg or .pdf."))] = Path("lr-find.png"),
     common: Common = Common(),  # noqa: B008, frozen
 ) -> None:
+    from ropero.training.commands import command as to_type
     from ropero.training.lr_find import LOWEST_RATE
     from ropero.workbench import data as data_verb
     from ropero.workbench import lr_find as verb
@@ -50,7 +50,10 @@ def lr_find(
     except MissingExtra as error:
         screen.say(str(error))  # the numbers need no picture
     suggestion = found.suggestion
-    command = None if suggestion is None else _command(data, image_size, changes, suggestion.rate)
+    command = None
+    if suggestion is not None:
+        best = config.replace(learning_rate=float(f"{suggestion.rate:.2g}"))
+        command = to_type(best, splits.source, image_size, named=changes.get("network", ""))
     if common.json:
         return screen.show_json({**found.to_json(), "command": command, "plot": None if plot is None else str(plot)})
     if suggestion is None:
@@ -72,16 +75,3 @@ def lr_find(
 
 def _short(rate: float) -> str:
     return Numbers.current().general(float(f"{rate:.2g}"))
-
-
-def _command(data: str, image_size: int | None, changes: dict[str, Any], rate: float) -> str:
-    """`ropero train` with the same options, this learning rate, and whatever it needs of quotation marks."""
-    words = ["ropero", "train"]
-    if data != DEFAULT_DATA:
-        words += ["--data", data]
-    if image_size is not None:
-        words += ["--image-size", str(image_size)]
-    for name, value in {**changes, "learning_rate": f"{rate:.2g}"}.items():
-        flag = name.replace("_", "-")
-        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
-    return shlex.join(words)

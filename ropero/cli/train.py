@@ -192,14 +192,15 @@ def _show(done: Training) -> None:
     from ropero.workbench.progress import human_seconds
 
     history = done.run.history
-    kept = history.best_epoch() if done.run.config.keep == "best" else None
-    last = kept or history.records[-1]
+    keep = done.run.config.keep
+    last = history.kept(keep)
+    assert last is not None
     if done.how == "already trained":
         screen.say(t("This very training is there already; --again trains it anew."))
     figures = t("training accuracy {accuracy}", accuracy=percent(last.train_accuracy, 2))
     if last.validation_accuracy is not None:
         figures += ", " + t("validation accuracy {accuracy}", accuracy=percent(last.validation_accuracy, 2))
-    if kept:
-        figures += " " + t("(epoch {epoch}, the best by validation, is kept)", epoch=kept.epoch)
+    if keep == "best":
+        figures += " " + t("(epoch {epoch}, the best by validation, is kept)", epoch=last.epoch)
     screen.show(t("Trained in {time}: {figures}", time=human_seconds(history.train_seconds), figures=figures))
     screen.show(t("Run: {folder}", folder=done.run.folder))

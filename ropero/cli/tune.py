@@ -81,9 +81,7 @@ def tune(
             _announce(plan, len(over), estimate_seconds)
             super().on_search_begin(plan, over, estimate_seconds)
 
-    words = ["--data", data] if data != "fashion-mnist" else []
-    words += ["--image-size", str(image_size)] if image_size is not None else []
-    words += ["--runs", str(common.runs)] if common.runs is not None else []
+    words = ["--runs", str(common.runs)] if common.runs is not None else []
     words += ["--report"] if splits.test is not None or config.test else []
     try:
         found = verb.tune(
@@ -96,6 +94,7 @@ def tune(
             minutes=minutes,
             prune=prune,
             words=words,
+            named=changes.get("network", ""),
             watch=Shown(screen.err()),
         )
     except KeyboardInterrupt as error:
@@ -158,6 +157,7 @@ def _announce(plan: Plan, over: int, seconds: float) -> None:
 
 
 def _show(found: Tuning, figures: list[str]) -> None:
+    from ropero.workbench.study import IMPORTANCE_TRIALS
     from ropero.workbench.tune_progress import heads, row, shown
 
     best, first = found.best, found.trials[0]
@@ -171,7 +171,7 @@ def _show(found: Tuning, figures: list[str]) -> None:
     if found.importance:
         shares = ", ".join(f"{name} {percent(share, 0)}" for name, share in found.importance.items())
         screen.show(t("How much of the differences each setting accounts for (fANOVA): {shares}.", shares=shares))
-    else:
+    elif len(found.space) > 1 and len(found.trials) < IMPORTANCE_TRIALS:
         screen.show(t("Which setting matters cannot be told from so few trials; about 15 are the least."))
     if found.ended == "time":
         screen.say(t("The time was over; larger --minutes go on from here."))

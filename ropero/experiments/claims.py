@@ -9,7 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ropero.experiments.evidence import Reason
+from ropero.texts import mark
 from ropero.training.config import TrainConfig
+
+ROUNDED = mark(
+    "The report computed in float32. Here the weights are float32, their products bfloat16 where the processor has it."
+)
 
 Figures = Mapping[str, float]  # by name: train_accuracy, validation_accuracy, test_accuracy, test_loss, macro_f1 ...
 

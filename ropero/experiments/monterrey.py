@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ropero.experiments.claims import Experiment, Time
+from ropero.experiments.claims import ROUNDED, Experiment, Time
 from ropero.texts import mark
 from ropero.training.presets import plain, preset
 
@@ -61,7 +61,8 @@ EXPERIMENTS = (
             stratified=False,
             precision="auto",
         ),
-        sound=preset("monterrey-cnn"),
+        # Judged as the claim is, on 6,400 images held out.
+        sound=preset("monterrey-cnn").replace(validation=6400, stratified=False),
         claimed={
             "validation_accuracy": 0.931875,
             "macro_precision": 0.93340,
@@ -78,6 +79,7 @@ EXPERIMENTS = (
             _SPLIT,
             mark("The report judges on 6,400 images that it calls validation and that are not balanced: not the "
                  "official test images. Here 6,400 are held out of the 60,000, and the test images are shown beside."),
+            ROUNDED,
         ),
     ),
     Experiment(
@@ -104,6 +106,7 @@ EXPERIMENTS = (
             _SPLIT,
             mark("Here all 60,000 are learned from."),
             mark("The report's text says Dense(20) at the end, its table of layers 10; the table is followed."),
+            ROUNDED,
         ),
     ),
 )  # fmt: skip

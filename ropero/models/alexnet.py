@@ -6,9 +6,7 @@ The santiago report set it aside because it wants 227 x 227 colour images.
 from __future__ import annotations
 
 from ropero.models.convolutions import Conv2D, MaxPooling2D, Resizing, ToColour
-from ropero.models.layers import Dense, Dropout, Flatten, Layer
-
-HE = "he_normal"  # deep ReLU networks without batch-norm do not start to learn from Keras's Glorot
+from ropero.models.layers import HE, Dense, Dropout, Flatten, Layer
 
 
 def alexnet() -> list[Layer]:

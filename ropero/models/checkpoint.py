@@ -21,6 +21,7 @@ from ropero.storage import atomic_path, read_json, sha256_file, write_json
 from ropero.texts import t
 
 CARD_FORMAT = 1
+MAX_CLASSES = 10_000
 MAX_SIDE = 10_000  # pixels; a card that says more is damaged, and no network is built for it
 
 
@@ -90,6 +91,8 @@ def read_card(folder: Path) -> ModelCard:
         card = ModelCard(**values)
         whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in card.input_shape)
         names = (*card.classes, card.network, card.code)
+        if len(card.classes) > MAX_CLASSES:
+            raise ValueError(f"{len(card.classes)} classes")
         if not whole or len(card.input_shape) != 3 or not all(isinstance(name, str) for name in names):
             raise ValueError(str(card.input_shape))
     except (TypeError, ValueError, KeyError) as error:
@@ -105,7 +108,7 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
     card = read_card(folder)
     weights = folder / "model.safetensors"
     if not weights.exists():
-        raise RunError(t("{path} is missing.", path=weights))
+        raise RunError(t("{path} is missing: copy it back, or train again.", path=weights))
     if sha256_file(weights) != card.weights_sha256:
         raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
     try:
@@ -115,5 +118,8 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
     try:
         model.load_state_dict(load_file(weights))
     except (SafetensorError, RuntimeError) as error:
-        raise RunError(t("{path} does not fit the network {network}.", path=weights, network=card.network)) from error
+        raise RunError(
+            t("{path} does not fit the network {network}, it is of another one; copy the right file back, or train "
+              "again.", path=weights, network=card.network)
+        ) from error  # fmt: skip
     return model.eval(), card

@@ -31,7 +31,7 @@ from ropero.models.classifier import Classifier
 from ropero.storage import cache_folder, human_bytes
 from ropero.texts import t
 
-FORMAT = 1  # to be raised when what a base computes changes otherwise than by its weights and its `extra_repr`
+FORMAT = 2  # to be raised when what a base computes changes otherwise than by its weights and its `extra_repr`
 BATCH = 16  # images; more are slower on a CPU, whose caches they leave
 _KEY_BYTES = 16
 _WAIT_SECONDS = 2.0  # between looks at how far another process has come
@@ -72,7 +72,7 @@ class Codes:
 def folder(model: Classifier) -> Path:
     """Where the codes of this network's base are kept."""
     assert model.base is not None
-    what = (FORMAT, model.input_shape, type(model.base).__name__, model.base.extra_repr())
+    what = (FORMAT, model.mean.device.type, model.input_shape, type(model.base).__name__, model.base.extra_repr())
     digest = hashlib.sha256(repr(what).encode())
     tensors = {"mean": model.mean, "std": model.std, **model.base.state_dict(prefix="base.")}
     for name, tensor in tensors.items():
@@ -159,11 +159,11 @@ def estimate_seconds(model: Classifier, parts: Sequence[Images]) -> float:
     count = missing(model, parts)
     if not count:
         return 0.0
-    few = parts[0][:4]
-    _encode(model, few[:1])  # the first pays for memory and kernels
+    few = parts[0][:BATCH]
+    _encode(model, few)  # the first pays for memory and kernels
     started = time.perf_counter()
     _encode(model, few)
-    return (time.perf_counter() - started) / len(few) * count
+    return (time.perf_counter() - started) / BATCH * count
 
 
 def _keys(images: Images) -> Iterator[bytes]:
@@ -172,6 +172,10 @@ def _keys(images: Images) -> Iterator[bytes]:
 
 
 def _encode(model: Classifier, images: Images) -> Tensor:
+    """Codes of at most BATCH images. Always as many go in at once: the last bits of an image's code must not depend on
+    how many others are missing."""
+    count = len(images)
+    images = np.concatenate([images, np.repeat(images[-1:], BATCH - count, 0)])
     was_training = model.training
     model.eval()
     # TF32, which is on by default for convolutions on a GPU, keeps hardly more of a number than bf16.
@@ -179,7 +183,7 @@ def _encode(model: Classifier, images: Images) -> Tensor:
     try:
         with torch.inference_mode(), exact:
             pixels = to_unit(channels_first(images).to(model.mean.device))
-            return model.encode(pixels.contiguous(memory_format=torch.channels_last)).float().cpu()
+            return model.encode(pixels.contiguous(memory_format=torch.channels_last))[:count].float().cpu()
     finally:
         model.train(was_training)
 

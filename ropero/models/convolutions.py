@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models.layers import GLOROT, LINEAR, Layer, Shape, activated, positive, start
+from ropero.models.layers import GLOROT, LINEAR, Layer, Shape, activated, positive, share, start
 from ropero.texts import t
 
 Pair = int | tuple[int, int]
@@ -97,21 +97,18 @@ class Conv2D(_Images):
                     filters=self.filters,
                 )
             )
-        return (*self._window().output(shape), self.filters)
+        return (*_window(self).output(shape), self.filters)
 
     def module(self, shape: Shape) -> nn.Module:
         made = convolution(
             shape,
             self.filters,
-            self._window(),
+            _window(self),
             bias=self.use_bias,
             groups=self.groups,
             initializer=self.kernel_initializer,
         )
         return activated(made, self.activation)
-
-    def _window(self) -> Window:
-        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
 
 
 @dataclass(frozen=True)
@@ -127,15 +124,11 @@ class DepthwiseConv2D(_Images):
 
     def output(self, shape: Shape) -> Shape:
         positive("depth_multiplier", self.depth_multiplier)
-        return (*self._window().output(shape), shape[2] * self.depth_multiplier)
+        return (*_window(self).output(shape), shape[2] * self.depth_multiplier)
 
     def module(self, shape: Shape) -> nn.Module:
-        filters = shape[2] * self.depth_multiplier
-        made = convolution(shape, filters, self._window(), bias=self.use_bias, groups=shape[2])
+        made = depthwise(shape, self.depth_multiplier, _window(self), bias=self.use_bias)
         return activated(made, self.activation)
-
-    def _window(self) -> Window:
-        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
 
 
 @dataclass(frozen=True)
@@ -153,20 +146,23 @@ class SeparableConv2D(_Images):
     def output(self, shape: Shape) -> Shape:
         for name in ("filters", "depth_multiplier"):
             positive(name, getattr(self, name))
-        return (*self._window().output(shape), self.filters)
+        return (*_window(self).output(shape), self.filters)
 
     def work(self, shape: Shape) -> int:
-        between = math.prod(self._window().output(shape)) * shape[2] * self.depth_multiplier
+        between = math.prod(_window(self).output(shape)) * shape[2] * self.depth_multiplier
         return max(between, super().work(shape))
 
     def module(self, shape: Shape) -> nn.Module:
-        between = shape[2] * self.depth_multiplier
-        depthwise = convolution(shape, between, self._window(), bias=False, groups=shape[2])
-        pointwise = start(nn.Conv2d(between, self.filters, 1, bias=self.use_bias))
-        return activated(Separable(depthwise, pointwise), self.activation)
+        first = depthwise(shape, self.depth_multiplier, _window(self), bias=False)
+        pointwise = start(nn.Conv2d(shape[2] * self.depth_multiplier, self.filters, 1, bias=self.use_bias))
+        return activated(Separable(first, pointwise), self.activation)
 
-    def _window(self) -> Window:
-        return Window(_pair("kernel_size", self.kernel_size), _pair("strides", self.strides), self.padding)
+
+def depthwise(shape: Shape, multiplier: int, window: Window, *, bias: bool) -> nn.Module:
+    """`multiplier` convolutions of each channel alone. Keras's kernel is (height, width, C, multiplier)."""
+    channels, values = shape[2], math.prod(window.size)
+    fans = (channels * values, multiplier * values)
+    return convolution(shape, channels * multiplier, window, bias=bias, groups=channels, fans=fans)
 
 
 class Separable(nn.Sequential):
@@ -177,15 +173,26 @@ class PaddedConv(nn.Sequential):
     """Padding and a convolution: one line in a table."""
 
 
+def _window(layer: Conv2D | DepthwiseConv2D | SeparableConv2D) -> Window:
+    return Window(_pair("kernel_size", layer.kernel_size), _pair("strides", layer.strides), layer.padding)
+
+
 def convolution(
-    shape: Shape, filters: int, window: Window, *, bias: bool, groups: int = 1, initializer: str = GLOROT
+    shape: Shape,
+    filters: int,
+    window: Window,
+    *,
+    bias: bool,
+    groups: int = 1,
+    initializer: str = GLOROT,
+    fans: tuple[int, int] | None = None,
 ) -> nn.Module:
-    """A convolution that starts as Keras's and pads as Keras does."""
+    """A convolution that starts as Keras's and pads as Keras does; fans as in `start`."""
     left, right, top, bottom = window.margins(shape)
     even = left == right and top == bottom
     padding = (top, left) if even else (0, 0)
     made = nn.Conv2d(shape[2], filters, window.size, window.stride, padding, groups=groups, bias=bias)
-    start(made, initializer)
+    start(made, initializer, fans)
     return made if even else PaddedConv(nn.ZeroPad2d((left, right, top, bottom)), made)
 
 
@@ -276,8 +283,7 @@ class SpatialDropout2D(_Images):
     rate: float = 0.5
 
     def output(self, shape: Shape) -> Shape:
-        if not 0 <= self.rate < 1:
-            raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name="rate", value=self.rate))
+        share("rate", self.rate)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
@@ -291,12 +297,19 @@ class ZeroPadding2D(_Images):
     padding: Pair = 1
 
     def output(self, shape: Shape) -> Shape:
-        rows, columns = _pair("padding", self.padding)
+        rows, columns = self._margins()
         return shape[0] + 2 * rows, shape[1] + 2 * columns, shape[2]
 
     def module(self, shape: Shape) -> nn.Module:
-        rows, columns = _pair("padding", self.padding)
+        rows, columns = self._margins()
         return nn.ZeroPad2d((columns, columns, rows, rows))
+
+    def _margins(self) -> tuple[int, int]:
+        pair = (self.padding, self.padding) if isinstance(self.padding, int) else self.padding
+        for side in pair:
+            if side < 0:
+                raise UsageError(t("{name} should be 0 or more, got {value}.", name="padding", value=side))
+        return pair
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ropero.models import convolutions, layers, recurrent
 from ropero.models.classifier import Classifier
 from ropero.models.layers import LINEAR, SOFTMAX, Activation, Dense, Layer, Shape
 from ropero.models.spelling import layer_guess, option_guess
+from ropero.storage import human_bytes
 from ropero.texts import t
 from ropero.texts.numbers import whole
 
@@ -90,7 +91,7 @@ def build(design: Design, input_shape: tuple[int, int, int], classes: int, *, st
         trunk.add_module(name, module)
     model = Classifier(trunk, modules[-1][1], input_shape, standardise=standardise)
     model.design = tuple(design)
-    model.peak = max(math.prod(input_shape), *(math.prod(step.after) for step in steps))
+    model.peak = max(math.prod(input_shape), *(step.layer.work(step.before) for step in steps))
     return model
 
 
@@ -208,7 +209,10 @@ def read_toml(path: Path) -> list[Layer]:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(t("{path} is too large for a list of layers.", path=path))
+            raise UsageError(
+                t("A list of layers should have at most {limit}, but {path} has {size}; is it another file?",
+                  limit=human_bytes(MAX_BYTES), path=path, size=human_bytes(path.stat().st_size))
+            )  # fmt: skip
         content = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise UsageError(t("There is no file {path}.", path=path)) from error

@@ -41,13 +41,29 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 LINEAR, SOFTMAX = "linear", "softmax"
 GLOROT = "glorot_uniform"  # what Keras's Dense and convolutions begin with
-INITIALIZERS: dict[str, Callable[[Tensor], Tensor]] = {
-    GLOROT: nn.init.xavier_uniform_,
-    "glorot_normal": nn.init.xavier_normal_,
-    "he_uniform": partial(nn.init.kaiming_uniform_, nonlinearity="relu"),
-    "he_normal": partial(nn.init.kaiming_normal_, nonlinearity="relu"),
-    "orthogonal": nn.init.orthogonal_,
+_TRUNCATED = 0.87962566  # deviation of a standard normal variable that is drawn again beyond 2
+
+
+def _uniform(weight: Tensor, variance: float) -> Tensor:
+    reach = math.sqrt(3 * variance)
+    return nn.init.uniform_(weight, -reach, reach)
+
+
+def _normal(weight: Tensor, variance: float) -> Tensor:
+    """Cut off at two deviations and widened to have this variance, as Keras's."""
+    deviation = math.sqrt(variance) / _TRUNCATED
+    return nn.init.trunc_normal_(weight, 0.0, deviation, -2 * deviation, 2 * deviation)
+
+
+# How a weight is filled, and whether the variance is 2 / (fan in + fan out), else 2 / fan in.
+_SCALED: dict[str, tuple[Callable[[Tensor, float], Tensor], bool]] = {
+    GLOROT: (_uniform, True),
+    "glorot_normal": (_normal, True),
+    "he_uniform": (_uniform, False),
+    "he_normal": (_normal, False),
 }
+ORTHOGONAL = "orthogonal"
+HE = "he_normal"  # deep ReLU networks without batch-norm do not start to learn from Glorot
 
 
 class Layer(ABC):
@@ -119,12 +135,32 @@ def positive(name: str, value: float) -> None:
         raise UsageError(t("{name} should be more than 0, got {value}.", name=name, value=value))
 
 
-def start(layer: nn.Module, initializer: str = GLOROT) -> nn.Module:
-    """Zero biases, and weights by a Keras initializer. Raises UsageError for an unknown one."""
-    if initializer not in INITIALIZERS:
-        raise unknown(t("initializer"), initializer, INITIALIZERS)
+def share(name: str, value: float) -> None:
+    """Raises UsageError for an option that is not at least 0 and below 1."""
+    if not 0 <= value < 1:
+        raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name=name, value=value))
+
+
+def start(layer: nn.Module, initializer: str = GLOROT, fans: tuple[int, int] | None = None) -> nn.Module:
+    """Zero biases, and weights by a Keras initializer.
+
+    Args:
+        fans: (in, out) as Keras counts them, where its weights have another shape than torch's.
+
+    Raises UsageError for an unknown initializer.
+    """
+    if initializer not in (*_SCALED, ORTHOGONAL):
+        raise unknown(t("initializer"), initializer, [*_SCALED, ORTHOGONAL])
     for name, parameter in layer.named_parameters():
-        (nn.init.zeros_ if name.endswith("bias") else INITIALIZERS[initializer])(parameter)
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif initializer == ORTHOGONAL:
+            nn.init.orthogonal_(parameter)
+        else:
+            window = math.prod(parameter.shape[2:])
+            into, out = fans or (parameter.shape[1] * window, parameter.shape[0] * window)
+            fill, both = _SCALED[initializer]
+            fill(parameter, 2 / (into + out if both else into))
     return layer
 
 
@@ -184,8 +220,7 @@ class Dropout(Layer):
     rate: float = 0.5
 
     def output(self, shape: Shape) -> Shape:
-        if not 0 <= self.rate < 1:
-            raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name="rate", value=self.rate))
+        share("rate", self.rate)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
@@ -210,11 +245,21 @@ class Reshape(Layer):
     target_shape: tuple[int, ...] = (-1,)
 
     def output(self, shape: Shape) -> Shape:
+        if not 1 <= len(self.target_shape) <= 3:  # before any product of a stranger's numbers
+            raise UsageError(t("target_shape should have 1 to 3 sides, got {n}.", n=len(self.target_shape)))
         values, known = math.prod(shape), math.prod(side for side in self.target_shape if side != -1)
         free = self.target_shape.count(-1)
         fits = known > 0 and (values % known == 0 if free == 1 else values == known and not free)
-        if not fits or not 1 <= len(self.target_shape) <= 3:
-            raise UsageError(t("cannot bring {shape} into {target}.", shape=shape, target=self.target_shape))
+        if not fits:
+            raise UsageError(
+                t(
+                    "cannot bring the {n} values of {shape} into {target}; one side may be -1, which takes what is "
+                    "left.",
+                    n=values,
+                    shape=shape,
+                    target=self.target_shape,
+                )
+            )
         return tuple(values // known if side == -1 else side for side in self.target_shape)
 
     def module(self, shape: Shape) -> nn.Module:
@@ -246,6 +291,8 @@ class BatchNormalization(Layer):
     epsilon: float = 1e-3
 
     def output(self, shape: Shape) -> Shape:
+        share("momentum", self.momentum)
+        positive("epsilon", self.epsilon)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
@@ -260,6 +307,7 @@ class LayerNormalization(Layer):
     epsilon: float = 1e-3
 
     def output(self, shape: Shape) -> Shape:
+        positive("epsilon", self.epsilon)
         return shape
 
     def module(self, shape: Shape) -> nn.Module:

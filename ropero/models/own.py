@@ -30,7 +30,7 @@ from ropero.models import designs
 from ropero.models.classifier import Classifier
 from ropero.models.layers import Layer
 from ropero.models.wrap import fingerprint, told, wrap
-from ropero.storage import config_folder, read_json, write_json
+from ropero.storage import config_folder, human_bytes, read_json, write_json
 from ropero.texts import t
 
 Shape = tuple[int, int, int]  # (C, H, W)
@@ -38,6 +38,7 @@ Maker = Callable[[Shape, int], nn.Module]
 Network = str | Path | Sequence[Mapping[str, Any] | Layer] | nn.Module | Callable[..., nn.Module]
 
 LIVE = "live:"  # begins the digest of what has no file
+LISTED = "layers"  # the name of a list that was given in Python
 MAX_BYTES = 1_000_000  # of a file with code
 MAX_NAMED = 200  # files that are remembered
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?", re.DOTALL)
@@ -95,7 +96,7 @@ def from_layers(entries: Sequence[Mapping[str, Any] | Layer]) -> Own:
     read: list[Mapping[str, Any]] = []
     for entry in entries:
         read += designs.to_json([entry]) if isinstance(entry, Layer) else [entry]
-    return Own("layers", tuple(designs.to_json(designs.from_json(read))))
+    return Own(LISTED, tuple(designs.to_json(designs.from_json(read))))
 
 
 def from_python(network: object, input_shape: Shape, classes: int) -> Own:
@@ -142,7 +143,15 @@ def _read(path: Path) -> tuple[bytes, str]:
     """A file with code and its SHA-256. Raises UsageError."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UsageError(t("{path} is too large for a network's code.", path=path))
+            raise UsageError(
+                t(
+                    "A network's code should have at most {limit}, but {path} has {size}; keep data and weights "
+                    "elsewhere.",
+                    limit=human_bytes(MAX_BYTES),
+                    path=path,
+                    size=human_bytes(path.stat().st_size),
+                )
+            )
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(t("There is no file {path}.", path=path)) from error
@@ -237,7 +246,7 @@ def _arguments(
     offered |= dict.fromkeys(_CLASSES, classes) | dict.fromkeys(_CHANNELS, input_shape[0])
     by_name = {one.name: offered[one.name] for one in parameters if one.name in offered and one.kind not in _POSITIONS}
     if any(one.name == "channels" and one.default is not one.empty for one in parameters):
-        del by_name["channels"]  # that is a width to choose
+        by_name.pop("channels", None)  # that is a width to choose
     required = [one for one in parameters if one.default is one.empty and one.kind not in _STARRED]
     if all(one.name in by_name for one in required):
         return [], by_name

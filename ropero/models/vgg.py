@@ -15,12 +15,11 @@ from torch import Tensor, nn
 from ropero.models import elementwise
 from ropero.models.classifier import Classifier
 from ropero.models.convolutions import Conv2D, MaxPooling2D, RepeatChannel, Resizing, ToColour
-from ropero.models.layers import Affine, Dense, Dropout, Flatten, Layer, start
+from ropero.models.layers import HE, Affine, Dense, Dropout, Flatten, Layer, start
 
 STAGES = {16: ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), 19: ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))}
 FROZEN_SIDE = 150  # pixels; the size to which lunzhi-2018 brings its images
 TRAINED_SIDE = 32  # pixels; the smallest that five poolings leave something of
-HE = "he_normal"  # from Keras's Glorot, 19 layers without batch-norm do not start to learn
 
 # Mean and deviation that ImageNet weights expect of RGB pixels in [0, 1]: torchvision's, and Keras's (once Caffe's).
 Scaling = tuple[tuple[float, float, float], tuple[float, float, float]]

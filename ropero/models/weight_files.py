@@ -163,6 +163,8 @@ def _keras_layer(path: Path, name: str, group: Any, shape: tuple[int, int, int, 
     out, inputs, height, width = shape
     for one, expected in zip(arrays, ((height, width, inputs, out), (out,)), strict=True):
         _fits(path, name, expected, tuple(one.shape))
+        if one.chunks is not None:  # a chunk may unpack to gigabytes, whatever the array's own shape; Keras writes none
+            raise DataError(t("{path}: layer {layer} is packed, as Keras's files are not.", path=path, layer=name))
     kernel, bias = (_finite(path, name, torch.from_numpy(np.asarray(one[()]))) for one in arrays)
     return kernel.permute(3, 2, 0, 1), bias
 

@@ -145,7 +145,13 @@ def _check_logits(logits: Any, name: str, classes: int) -> None:
             )
         )
     if not logits.isfinite().all():
-        raise UsageError(t("{name} gives values for random images that are infinite or not a number.", name=name))
+        raise UsageError(
+            t(
+                "{name} gives values for random images that are infinite or not a number; look for a division by 0 or "
+                "a logarithm of 0.",
+                name=name,
+            )
+        )
     if classes > 1 and bool((logits >= 0).all()) and bool(((logits.sum(1) - 1).abs() < 1e-4).all()):
         raise UsageError(
             t(
@@ -184,12 +190,25 @@ def _check_repeatable(logits: Tensor, module: nn.Module, images: Tensor, name: s
         )
 
 
+def _is_dense(value: Tensor) -> bool:
+    """Whether no two values lie in the same place of the memory."""
+    return all(stride or side == 1 for side, stride in zip(value.shape, value.stride(), strict=True))
+
+
 def _check_storable(module: nn.Module, name: str) -> None:
     """Weights go into safetensors files: plain tensors, each with memory of its own."""
     owners: dict[int, str] = {}
     for key, value in module.state_dict().items():
         if not isinstance(value, Tensor):
             raise UsageError(t("{name} keeps {key}, which is no tensor and cannot be stored.", name=name, key=key))
+        if not _is_dense(value):
+            raise UsageError(
+                t(
+                    "{name} keeps {key}, whose values share memory as expand() makes them; put .clone() behind it.",
+                    name=name,
+                    key=key,
+                )
+            )
         other = owners.setdefault(value.untyped_storage().data_ptr(), key) if value.numel() else key
         if other != key:
             raise UsageError(

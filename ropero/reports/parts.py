@@ -5,7 +5,7 @@ Legend: N images, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -177,7 +177,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
         (t("Parts"), _sizes(run)),
         (t("Seed"), str(config.seed)),
         (t("Device"), f"{here.get('device', config.device)}, {config.precision}"),
-        (t("Hardware"), _hardware(here)),
+        (t("Hardware"), hardware(here)),
         (t("Training time"), n.seconds(_seconds(run))),
         (t("Versions"), _versions(here)),
         (t("Code"), str(here.get("commit") or t("an installed package, no commit"))),
@@ -200,7 +200,8 @@ def _sizes(run: Run) -> str:
     return ", ".join(f"{t(PARTS[name])} {n.whole(size)}" for name, size in run.images.items())
 
 
-def _hardware(here: dict[str, Any]) -> str:
+def hardware(here: Mapping[str, Any]) -> str:
+    """Processor, threads and cores of a run's environment."""
     return t(
         "{cpu}; {threads} threads, {cores} cores",
         cpu=here.get("cpu", "?"),

@@ -12,9 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ropero.models.summary import Summary
 from ropero.reports import figures, parts
 from ropero.reports.output import as_svg
 from ropero.reports.pages import render_page
+from ropero.reports.words import PARTS
 from ropero.storage import write_text
 from ropero.texts import language, mark, t, tn
 from ropero.texts.numbers import Numbers
@@ -24,6 +26,7 @@ DASH = "–"
 
 _FIGURES = {
     "train_accuracy": mark("Accuracy on the training images"),
+    "running_train_accuracy": mark("Accuracy on the training images while it trained"),
     "validation_accuracy": mark("Accuracy on the validation images"),
     "test_accuracy": mark("Accuracy on the test images"),
     "test_loss": mark("Loss on the test images"),
@@ -34,18 +37,26 @@ _FIGURES = {
     "weighted_recall": mark("Weighted recall"),
     "weighted_f1": mark("Weighted F1"),
 }
+_TRENDS = {
+    "validation_accuracy": mark("In the last fifth of the epochs the validation accuracy moved by {change} points."),
+    "train_accuracy": mark("In the last fifth of the epochs the training accuracy moved by {change} points."),
+}
+_OF_A_PART = ("train_accuracy", "running_train_accuracy", "validation_accuracy", "test_accuracy", "test_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
     """What one protocol gave.
 
-    figures: (mean, standard deviation over the n seeds) by name. interval: Wilson's 95 % interval of the judged
-    accuracy of the first seed. curve: a record for each kept epoch of the first seed. device: what it ran on.
+    part: that it is judged by. figures: (mean, standard deviation over the n seeds) by name, those of the part begin
+    with its name. Of the first seed: epochs that were run, the one whose weights are kept, interval (Wilson's 95 % one
+    of the judged accuracy), classes, curve (a record an epoch, thinned out) and environment.
     """
 
     n: int
+    part: str
     epochs: int
+    kept_epoch: int
     promised: int
     patience: int
     figures: Mapping[str, tuple[float, float]]
@@ -53,7 +64,17 @@ class Side:
     classes: Sequence[Scores]
     class_names: Sequence[str]
     curve: Sequence[Mapping[str, Any]]
-    device: str
+    environment: Mapping[str, Any]
+
+    @property
+    def early(self) -> bool:
+        """Whether early stopping ended it."""
+        return bool(self.patience) and self.epochs - self.kept_epoch >= self.patience
+
+    @property
+    def cut(self) -> bool:
+        """Whether the time limit ended it before its end."""
+        return self.epochs < self.promised and not self.early
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +87,7 @@ class Case:
 
     name: str
     network: str
-    total: int
-    trainable: int
+    summary: Summary
     judged_on: str
     claimed: Mapping[str, float]
     claimed_before: Mapping[str, float]
@@ -107,7 +127,7 @@ def _overview(case: Case) -> dict[str, Any]:
     return {
         "anchor": case.anchor,
         "name": case.name,
-        "claimed": DASH if claimed is None else n.percent(claimed, 2),
+        "claimed": DASH if claimed is None else _claimed(n, "accuracy", claimed),
         "report": _accuracy(case, case.report),
         "ropero": _accuracy(case, case.ropero),
         "then": _then(case),
@@ -117,18 +137,27 @@ def _overview(case: Case) -> dict[str, Any]:
 
 
 def _accuracy(case: Case, side: Side | None) -> tuple[str, str]:
-    """("93.12%", "± 0.10, n = 3"); a single run has its interval instead of a spread."""
+    """("93.12%", "± 0.10, n = 3"); a single run has its interval instead of a spread. What cannot be seen from the
+    column is said: that it is of another part than the claim, or that the training was cut off."""
     if side is None:
         return DASH, ""
     n = Numbers.current()
-    name = f"{case.judged_on}_accuracy" if f"{case.judged_on}_accuracy" in side.figures else "test_accuracy"
-    mean, deviation = side.figures[name]
+    mean, deviation = side.figures[f"{side.part}_accuracy"]
+    small = []
     if side.n > 1:
-        return n.percent(mean, 2), t("± {sd}, n = {n}", sd=n.decimal(100 * deviation, 2), n=side.n)
-    if side.interval is None:
-        return n.percent(mean, 2), "n = 1"
-    low, high = (n.percent(one, 1) for one in side.interval)
-    return n.percent(mean, 2), t("{low} to {high}, n = 1", low=low, high=high)
+        small.append(t("± {sd}, n = {n}", sd=n.decimal(100 * deviation, 2), n=side.n))
+    elif side.interval is not None:
+        low, high = (n.percent(one, 1) for one in side.interval)
+        small.append(t("{low} to {high}, n = 1", low=low, high=high))
+    if case.judged_on != "test" or side.part != case.judged_on:
+        small.append(t(PARTS[side.part]))
+    if side.cut:
+        small.append(_of_promised(side))
+    return n.percent(mean, 2), "; ".join(small)
+
+
+def _of_promised(side: Side) -> str:
+    return t("{epochs} of {promised} epochs", epochs=side.epochs, promised=side.promised)
 
 
 def _then(case: Case) -> tuple[str, str]:
@@ -148,7 +177,8 @@ def _now(case: Case) -> tuple[str, str]:
     n = Numbers.current()
     if case.time is not None and not case.time[2]:
         return n.seconds(case.report.figures["epoch_seconds"][0]), t("an epoch")
-    return n.seconds(case.report.figures["train_seconds"][0]), ""
+    whole = n.seconds(case.report.figures["train_seconds"][0])
+    return whole, _of_promised(case.report) if case.report.cut else ""
 
 
 def _shown(case: Case) -> dict[str, Any]:
@@ -159,16 +189,22 @@ def _shown(case: Case) -> dict[str, Any]:
         "facts": t(
             "Network {network}: {total} parameters, {trainable} of them trained.",
             network=case.network,
-            total=n.whole(case.total),
-            trainable=n.whole(case.trainable),
+            total=n.whole(case.summary.total),
+            trainable=n.whole(case.summary.trainable),
         ),
         "why": [_reason(*one) for one in case.why],
         "unsaid": [t(one) for one in case.unsaid],
-        "epochs": [line for side in (case.report,) if side for line in _epochs(side)],
+        "layers": parts.layer_rows(case.summary),
+        "epochs": [
+            [label, *_epochs(side)]
+            for label, side in ((t("Report's protocol:"), case.report), (t("ropero's protocol:"), case.ropero))
+            if side
+        ],
+        "of_first": any(side is not None and side.n > 1 for side in (case.report, case.ropero)),
         "rows": _rows(case),
         "class_rows": _class_rows(case),
         "curves": _curves(case.report),
-        "device": case.report.device if case.report else "",
+        "device": _device(case.report or case.ropero),
     }
 
 
@@ -182,30 +218,48 @@ def _reason(text: str, named: Mapping[str, float]) -> str:
     return t(text, **shown)
 
 
+def _device(side: Side | None) -> str:
+    if side is None:
+        return ""
+    return f"{side.environment.get('device', '?')}, {parts.hardware(side.environment)}"
+
+
 def _rows(case: Case) -> list[tuple[str, ...]]:
     """(figure, claimed, measured by the report's protocol, by ropero's) of everything that was claimed, and of the
     accuracies."""
+    n = Numbers.current()
     found = []
-    for names, claimed, sides in (
-        (case.claimed_before, case.claimed_before, (case.before, None)),
-        (_FIGURES, case.claimed, (case.report, case.ropero)),
+    for claimed, sides, label in (
+        (case.claimed_before, (case.before, None), mark("{figure}, before augmentation")),
+        (case.claimed, (case.report, case.ropero), ""),
     ):
-        for name in names:
-            key = name if name.startswith(("train", "validation", "test")) else f"{case.judged_on}_{name}"
-            cells = [_figure(name, side.figures.get(key) if side else None) for side in sides]
-            worth = name in claimed or (name.endswith("accuracy") and any(cell != DASH for cell in cells))
-            if worth:
-                label = t(_FIGURES[name])
-                if claimed is case.claimed_before:
-                    label = t("{figure}, before augmentation", figure=label)
-                found.append((label, _figure(name, (claimed[name], 0.0) if name in claimed else None), *cells))
+        for name, figure in _FIGURES.items():
+            cells = [_figure(n, name, _measured(name, side)) for side in sides]
+            told = name in claimed or (case.claimed is claimed and name.endswith("accuracy") and set(cells) != {DASH})
+            told = told and (name != "running_train_accuracy" or "train_accuracy" in claimed)
+            if told:
+                said = _claimed(n, name, claimed[name]) if name in claimed else DASH
+                found.append((t(label, figure=t(figure)) if label else t(figure), said, *cells))
     return found
 
 
-def _figure(name: str, value: tuple[float, float] | None) -> str:
+def _measured(name: str, side: Side | None) -> tuple[float, float] | None:
+    """(mean, deviation); an average over classes is of the part that the side is judged by."""
+    if side is None:
+        return None
+    return side.figures.get(name if name in _OF_A_PART else f"{side.part}_{name}")
+
+
+def _claimed(n: Numbers, name: str, value: float) -> str:
+    """With the digits that the report gave."""
+    if name.endswith("accuracy"):
+        return n.percent(value, next(digits for digits in range(5) if round(value, 2 + digits) == value or digits == 4))
+    return n.decimal(value, next(digits for digits in range(2, 6) if round(value, digits) == value or digits == 5))
+
+
+def _figure(n: Numbers, name: str, value: tuple[float, float] | None) -> str:
     if value is None:
         return DASH
-    n = Numbers.current()
     mean, deviation = value
     shown = n.percent(mean, 2) if name.endswith("accuracy") else n.decimal(mean, 4)
     if not deviation:
@@ -217,36 +271,33 @@ def _figure(name: str, value: tuple[float, float] | None) -> str:
 def _epochs(side: Side) -> list[str]:
     """How long it trained, and why it stopped there."""
     if side.epochs >= side.promised:
-        return [tn("It trained for one epoch.", "It trained for {n} epochs, as the report did.", side.epochs)]
+        return [tn("It trained for one epoch.", "It trained for all {n} epochs.", side.epochs)]
     said = [t("It ran {epochs} of at most {promised} epochs.", epochs=side.epochs, promised=side.promised)]
-    losses = [record["validation_loss"] for record in side.curve if record["validation_loss"] is not None]
-    if losses and side.patience:
-        best = min(range(len(losses)), key=losses.__getitem__)
-        epoch = side.curve[best]["epoch"]
-        if side.epochs - epoch >= side.patience:
-            said.append(t("Early stopping ended it: the validation loss was lowest in epoch {epoch}.", epoch=epoch))
-        else:
-            said.append(t("The time limit ended it; the validation loss was lowest in epoch {epoch}.", epoch=epoch))
-            said.append(_trend(side))
-    elif side.epochs < side.promised:
+    if side.early:
+        said.append(
+            t("Early stopping ended it: the validation loss was lowest in epoch {epoch}.", epoch=side.kept_epoch)
+        )
+        return said
+    if side.patience:
+        said.append(
+            t("The time limit ended it; the validation loss was lowest in epoch {epoch}.", epoch=side.kept_epoch)
+        )
+    else:
         said.append(t("The time limit ended it."))
-        said.append(_trend(side))
-    return said
+    return [*said, *_trend(side)]
 
 
-def _trend(side: Side) -> str:
-    """What the validation accuracy did in the last fifth of the epochs that were run."""
-    points = [record["validation_accuracy"] for record in side.curve if record["validation_accuracy"] is not None]
-    if len(points) < 5:
-        return ""
-    n = Numbers.current()
-    fifth = max(2, len(points) // 5)
-    late, before = points[-fifth:], points[-2 * fifth : -fifth] or points[:-fifth]
-    change = 100 * (sum(late) / len(late) - sum(before) / len(before))
-    return t(
-        "In the last fifth of the epochs the validation accuracy moved by {change} points.",
-        change=f"{change:+.2f}".replace(".", "," if n.language == "es" else "."),
-    )
+def _trend(side: Side) -> list[str]:
+    """What the accuracy did in the last fifth of the epochs that were run: on validation images where there are any."""
+    for name, text in _TRENDS.items():
+        points = [record[name] for record in side.curve if record[name] is not None]
+        if len(points) >= 5:
+            fifth = max(2, len(points) // 5)
+            late, before = points[-fifth:], points[-2 * fifth : -fifth] or points[:-fifth]
+            change = 100 * (sum(late) / len(late) - sum(before) / len(before))
+            sign = "+" if change > 0 else ""
+            return [t(text, change=sign + Numbers.current().decimal(change, 2))]
+    return []
 
 
 def _class_rows(case: Case) -> list[tuple[str, ...]]:
@@ -258,13 +309,15 @@ def _class_rows(case: Case) -> list[tuple[str, ...]]:
     rows = []
     for k, claimed in enumerate(case.claimed_classes):
         cells = [_scores(side.classes[k]) if side and side.classes else DASH for side in (case.report, case.ropero)]
-        rows.append((t(names[k]) if names[k] else str(k), _scores(claimed), *cells))
+        rows.append((t(names[k]) if names[k] else str(k), _scores(claimed, True), *cells))
     return rows
 
 
-def _scores(scores: Scores) -> str:
+def _scores(scores: Scores, claimed: bool = False) -> str:
+    """P / R / F1 (images); a claim with the digits that the report gave."""
     n = Numbers.current()
-    return " / ".join(n.decimal(value, 3) for value in scores[:3])
+    values = [_claimed(n, "score", value) if claimed else n.decimal(value, 3) for value in scores[:3]]
+    return f"{' / '.join(values)} ({n.whole(scores[3])})"
 
 
 def _curves(side: Side | None) -> list[Markup]:

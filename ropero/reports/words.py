@@ -12,7 +12,7 @@ from ropero.evaluation.ledger import Opening
 from ropero.runs import Run
 from ropero.texts import mark, t, tn
 from ropero.texts.numbers import Numbers
-from ropero.training.commands import as_command, in_python
+from ropero.training import commands
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 
@@ -289,8 +289,7 @@ def _confidence(evaluation: Evaluation) -> list[str]:
 
 def _generalisation(history: History, config: TrainConfig) -> list[str]:
     n = Numbers.current()
-    kept = history.best_epoch() if config.keep == "best" else None
-    last = kept or (history.records[-1] if len(history) else None)
+    last = history.kept(config.keep)
     if last is None or last.validation_accuracy is None:
         return []
     return [
@@ -306,9 +305,4 @@ def _generalisation(history: History, config: TrainConfig) -> list[str]:
 
 def command(run: Run) -> str:
     """What to type to train this run again: the network's recipe, and every option that differs from it."""
-    if not run.data.source:
-        return in_python(run.config, always=("seed",))
-    words = ["--data", run.data.source]
-    if run.data.image_size is not None:
-        words += ["--image-size", str(run.data.image_size)]
-    return as_command(run.config, words, always=("seed",))
+    return commands.command(run.config, run.data.source, run.data.image_size, always=("seed",))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal, get_args
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ropero.data.dataset import Dataset
 from ropero.errors import UsageError
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Encoding
-from ropero.storage import atomic_path, write_text
+from ropero.storage import atomic_path, sweep, write_text
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
@@ -113,10 +116,10 @@ class ModelCheckpoint(Callback):
 
     def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
         self._digits = max(self._digits, len(str(config.epochs)))
-        before = history.best_epoch()
-        # Without a file the weights of that epoch are gone, and the best from here on are the best there are.
-        known = before is not None and self._path("best").exists()
-        self._best_loss = before.validation_loss or 0.0 if before and known else float("inf")
+        sweep(self._path("*"))
+        # Not the best of the history: asked for late, the weights of those epochs are gone, and the best from then on
+        # are the best there are.
+        self._best_loss = _loss_of(self._path("best")) if done_steps else float("inf")
 
     def on_epoch_end(self, record: EpochRecord) -> None:
         if self.which == "last":
@@ -133,8 +136,26 @@ class ModelCheckpoint(Callback):
 
     def _save(self, name: str, record: EpochRecord) -> None:
         weights = {key: value.detach().cpu().contiguous() for key, value in self._kept.state_dict().items()}
-        with atomic_path(self._path(name)) as path:
+        with _spared(self._path(name)), atomic_path(self._path(name)) as path:
             save_file(weights, path, metadata={key: json.dumps(value) for key, value in record.to_json().items()})
+
+
+def _loss_of(path: Path) -> float:
+    """The validation loss that a file of weights notes of its epoch; infinite without a file that can be read."""
+    with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(path, framework="pt") as file:
+        return float((file.metadata() or {})["validation_loss"])
+    return float("inf")
+
+
+@contextmanager
+def _spared(path: Path) -> Iterator[None]:
+    """A file that cannot be written, as on a full disk, costs a warning, not the training."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = t("Could not write {path}: {reason}", path=path.name, reason=reason)
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
 
 
 class HistoryLog(Callback):
@@ -158,7 +179,8 @@ class HistoryLog(Callback):
         self._write()
 
     def _write(self) -> None:
-        write_text(self._path, self._render(self._history))
+        with _spared(self._path):
+            write_text(self._path, self._render(self._history))
 
 
 class JsonLinesLog(HistoryLog):

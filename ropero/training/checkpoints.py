@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ropero.storage import atomic_path
+from ropero.storage import atomic_path, sweep
 from ropero.texts import t
 
 Snapshot = tuple[dict[str, Tensor], dict[str, Any]]
@@ -32,18 +32,18 @@ class CheckpointStore:
     def save(self, tensors: dict[str, Tensor], notes: dict[str, Any]) -> None:
         """Write a checkpoint. A full disk costs a warning, not the training: the one before stays."""
         try:
-            with atomic_path(self.newest.with_name("new.safetensors")) as path:
+            with atomic_path(self.newest) as path:
                 whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
                 save_file(whole, path, metadata={"notes": json.dumps(notes)})
-            if self.newest.exists():
-                self.newest.replace(self.before)
-            self.newest.with_name("new.safetensors").replace(self.newest)
+                if self.newest.exists():
+                    self.newest.replace(self.before)
         except (OSError, SafetensorError) as error:
             message = t("Could not write a checkpoint, the one before is kept: {reason}", reason=error)
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def load(self) -> Snapshot | None:
-        """The newest checkpoint that is whole; None when there is none."""
+        """The newest checkpoint that is whole; None when there is none. For the one process that trains this run."""
+        sweep(self.newest)
         for path in (self.newest, self.before):
             if not path.exists():
                 continue
@@ -52,19 +52,28 @@ class CheckpointStore:
                     notes = json.loads((file.metadata() or {})["notes"])
                     return {name: file.get_tensor(name) for name in file.keys()}, notes  # noqa: SIM118, not a dict
             except (OSError, SafetensorError, KeyError, ValueError) as error:
-                message = t("{path} is damaged, going on from the one before: {reason}", path=path.name, reason=error)
+                if path == self.newest and self.before.exists():
+                    message = t(
+                        "{path} is damaged, going on from the one before: {reason}", path=path.name, reason=error
+                    )
+                else:
+                    message = t(
+                        "{path} is damaged, starting from the beginning: {reason}", path=path.name, reason=error
+                    )
                 warnings.warn(message, RuntimeWarning, stacklevel=2)
         return None
 
     def notes(self) -> dict[str, Any]:
         """The notes of the newest checkpoint, empty when there is none that can be read."""
-        with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(self.newest, framework="pt") as file:
-            found: dict[str, Any] = json.loads((file.metadata() or {})["notes"])
-            return found
+        for path in (self.newest, self.before):
+            with suppress(OSError, SafetensorError, KeyError, ValueError), safe_open(path, framework="pt") as file:
+                found: dict[str, Any] = json.loads((file.metadata() or {})["notes"])
+                return found
         return {}
 
     def clear(self) -> None:
         """Remove both, when the training is done."""
+        sweep(self.newest)
         for path in (self.newest, self.before):
             path.unlink(missing_ok=True)
 

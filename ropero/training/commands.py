@@ -1,4 +1,4 @@
-"""What to type, or to call in Python, to train with a config: its network, and every option that its recipe has not."""
+"""What to type, or to call in Python, to train with a config: its data, its network, and what its recipe has not."""
 
 from __future__ import annotations
 
@@ -7,33 +7,52 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from ropero.models.own import LIVE
+from ropero.models.own import LISTED, LIVE
 from ropero.training.config import TrainConfig
 from ropero.training.presets import typed, usual
 
 
-def as_command(config: TrainConfig, words: Sequence[str] = (), *, always: Sequence[str] = ()) -> str:
-    """`ropero train` with these words, the network, and what differs from its recipe or is always said.
+def command(
+    config: TrainConfig,
+    source: str,
+    image_size: int | None = None,
+    words: Sequence[str] = (),
+    *,
+    named: str = "",
+    always: Sequence[str] = (),
+) -> str:
+    """`ropero train` on these data, with what differs from the network's recipe, and these words.
 
-    A network that lives in Python has no name to type: then the call, without the words.
+    Data or a network that live in Python have no name to type: then it is the call, without the words.
+
+    Args:
+        source: what the data are called, "" for data that were made in Python.
+        named: what the user calls the network; else its name, or that of its file, wherever the file lies.
+        always: options that are said even where the recipe has them.
     """
-    if config.code.startswith(LIVE):
-        return in_python(config, always=always)
-    said = ["ropero", "train", *words, "--network", typed(config)]
+    if not source or _in_python(config):
+        return call(config, always=always)
+    said = ["ropero", "train", "--data", source]
+    said += [] if image_size is None else ["--image-size", str(image_size)]
+    said += ["--network", named or typed(config)]
     for name, value in _changed(config, always).items():
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             said.append(f"--{flag}" if value else f"--no-{flag}")
         else:
             said += [f"--{flag}", str(value)]
-    return shlex.join(said)
+    return shlex.join([*said, *words])
 
 
-def in_python(config: TrainConfig, *, always: Sequence[str] = ()) -> str:
-    """The same as a call, for data or a network that were made in Python."""
-    network = config.network if config.code.startswith(LIVE) else repr(typed(config))
+def call(config: TrainConfig, *, always: Sequence[str] = ()) -> str:
+    """The same as a call; `data`, and a network that lives in Python, are the names of what the user has at hand."""
+    network = config.network if _in_python(config) else repr(typed(config))
     given = "".join(f", {name}={value!r}" for name, value in _changed(config, always).items())
     return f"rp.train(data, {network}{given})"
+
+
+def _in_python(config: TrainConfig) -> bool:
+    return config.code.startswith(LIVE) or (bool(config.layers) and config.network == LISTED)
 
 
 def _changed(config: TrainConfig, always: Sequence[str]) -> dict[str, Any]:

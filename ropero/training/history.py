@@ -59,6 +59,11 @@ class History:
         judged = [record for record in self.records if record.validation_loss is not None]
         return min(judged, key=lambda record: record.validation_loss or 0.0) if judged else None
 
+    def kept(self, keep: str) -> EpochRecord | None:
+        """The epoch whose weights are kept, "best" or "last"; the last without validation, None without epochs."""
+        best = self.best_epoch() if keep == "best" else None
+        return best or (self.records[-1] if self.records else None)
+
     def to_json(self) -> list[dict[str, Any]]:
         return [record.to_json() for record in self.records]
 

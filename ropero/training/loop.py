@@ -61,7 +61,8 @@ def fit(
         record an epoch.
 
     Raises:
-        UsageError: a choice by validation without a validation part.
+        UsageError: the config cannot train on these data, such as a choice by validation without a validation part.
+        DataError, MissingExtra: pretrained weights are not there or cannot be read.
         TrainingDiverged: the loss became infinite or not a number.
     """
     check(config, train, validation)
@@ -79,17 +80,17 @@ def fit(
     parts = [train] if validation is None else [train, validation]
     given, *held_out = frozen.feed(state.model, parts, device, told)
     runner = EpochRunner(config, given, store)
-    for hook in hooks:
-        hook.on_set_up(state.model, state.kept, train, validation)
-    # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
-    done = state.epoch * runner.steps + state.step
-    stopped = any([bool(hook.on_train_begin(config, runner.steps, done, state.history)) for hook in hooks])  # noqa: C419
     try:
+        for hook in hooks:
+            hook.on_set_up(state.model, state.kept, train, validation)
+        # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
+        done = state.epoch * runner.steps + state.step
+        stopped = any([bool(hook.on_train_begin(config, runner.steps, done, state.history)) for hook in hooks])  # noqa: C419
         while state.epoch < config.epochs and not stopped:
             runner.run(state, hooks)
             record = _judge(config, state, held_out[0] if held_out else None, runner)
             check_finite(config, state, record)
-            state.close_epoch(record)
+            state.close_epoch(record, config.keep == "best")
             # Before the checkpoint: killed in between, the hooks see the epoch twice, not never.
             stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
             if store:
@@ -136,7 +137,12 @@ def check(config: TrainConfig, train: Dataset, validation: Dataset | None) -> No
     side = min(train.input_shape[1:])
     if config.erase and config.erase_side > side:
         raise UsageError(
-            t("{name} is too large for images of {side} pixels; make it smaller or 0.", name="erase_side", side=side)
+            t(
+                "{name} should be at most {side}, the images' side in pixels, or 0; got {value}.",
+                name="erase_side",
+                side=side,
+                value=config.erase_side,
+            )
         )
 
 
@@ -185,10 +191,11 @@ class EpochRunner:
         _count(state, answers)
         state.seconds = time.perf_counter() - started
 
-    def step(self, state: TrainState, chosen: Tensor, rate: float | None = None) -> Answers:
+    def step(self, state: TrainState, chosen: Tensor, rate: float | None = None, taken: int | None = None) -> Answers:
         """One step on the images at these positions (B,), and what the network said of them.
 
-        The learning rate is the schedule's unless one is given.
+        The learning rate is the schedule's unless one is given; `taken`, how many steps the optimizer has had, is the
+        state's unless it is given.
         """
         config = self.config
         seed = mix_seed("step", config.seed, state.epoch, state.step)
@@ -208,7 +215,8 @@ class EpochRunner:
             logits = frozen.ask(state.model, pixels)
         loss = targets.loss(self.loss, logits.float())
         at = state.epoch * self.steps + state.step
-        set_rate(config, state.optimizer, rate_at(config, at, config.epochs * self.steps) if rate is None else rate, at)
+        rate = rate_at(config, at, config.epochs * self.steps) if rate is None else rate
+        set_rate(config, state.optimizer, rate, at if taken is None else taken)
         for group in state.optimizer.param_groups:
             for parameter in group["params"]:
                 parameter.grad = None  # what zero_grad does, without its bookkeeping
@@ -301,6 +309,7 @@ def estimate_seconds(config: TrainConfig, train: Dataset, validation: Dataset | 
     """How long all epochs will take, from a few steps on a copy that is thrown away; validation is not counted.
 
     Of a network with a frozen base also how long the codes take that are still to be computed, of validation too.
+    Raises what `fit` does before its first step.
     """
     device = set_up(config)
     few = train.take(list(range(min(len(train), config.batch_size))))

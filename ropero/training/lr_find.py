@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ropero.data.batches import epoch_order
 from ropero.data.dataset import Dataset
+from ropero.models.codes import Told
 from ropero.training.config import TrainConfig
 from ropero.training.frozen import feed
 from ropero.training.loop import EpochRunner, check, set_up
@@ -93,6 +94,7 @@ def range_test(
     *,
     steps: int = STEPS,
     told: Callable[[int, int], None] | None = None,
+    told_encoding: Told | None = None,
 ) -> RateTest:
     """Train a throw-away network for some steps while the learning rate grows from 1e-7 to 10.
 
@@ -101,14 +103,17 @@ def range_test(
 
     Args:
         told: is told after each step how many were taken, and of how many.
+        told_encoding: is told of the codes of a frozen base, which come first.
 
-    Raises UsageError when the config cannot train on these data.
+    Raises:
+        UsageError: the config cannot train on these data.
+        DataError, MissingExtra: pretrained weights are not there or cannot be read.
     """
     config = config.replace(ema=0.0, keep="last", patience=0)
     check(config, train, None)
     device = set_up(config)
     state = begin(config, train, device)
-    runner = EpochRunner(config, feed(state.model, [train], device)[0], None)
+    runner = EpochRunner(config, feed(state.model, [train], device, told_encoding)[0], None)
     rates = np.geomspace(LOWEST_RATE, HIGHEST_RATE, steps).tolist()
     losses: list[float] = []
     average, best, diverged = 0.0, math.inf, False
@@ -117,7 +122,7 @@ def range_test(
         if state.step == 0:
             order = epoch_order(len(train), config.seed, state.epoch)
         start, end = runner.bounds[state.step]
-        loss = float(runner.step(state, order[start:end], rate).loss)
+        loss = float(runner.step(state, order[start:end], rate, number - 1).loss)
         if not math.isfinite(loss):
             diverged = True
             break

@@ -46,10 +46,10 @@ class TrainState:
         """The weights that are judged and kept: the moving average where one is made."""
         return self.model if self.averaged is None else self.averaged
 
-    def close_epoch(self, record: EpochRecord) -> None:
-        """Note the epoch, keep its weights when they are the best so far, and start the next."""
+    def close_epoch(self, record: EpochRecord, keep_best: bool) -> None:
+        """Note the epoch, keep its weights when they are the best so far and that is asked, and start the next."""
         self.history.records.append(record)
-        if record.validation_loss is not None and self.history.best_epoch() is record:
+        if keep_best and self.history.best_epoch() is record:
             self.best = {name: value.detach().clone() for name, value in learned(self.kept).items()}
         self.epoch += 1
         self.step = self.hits = self.seen = 0
@@ -93,7 +93,8 @@ def begin(config: TrainConfig, train: Dataset, device: torch.device) -> TrainSta
     """
     torch.manual_seed(mix_seed("weights", config.seed))
     model = build(config.network, train.input_shape, len(train.classes), config.layers, config.code)
-    model.measure(channels_first(train.images))
+    if model.standardise:
+        model.measure(channels_first(train.images))
     begin_base(config, model)
     model = model.to(device, memory_format=model.memory_format).train()  # type: ignore[call-overload]
     averaged = copy.deepcopy(model).eval() if config.ema else None

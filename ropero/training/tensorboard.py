@@ -107,8 +107,9 @@ class TensorBoard(Callback):
             with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
                 warnings.simplefilter("ignore")
                 self._call("add_graph", network, torch.zeros(1, *network.input_shape))
-        except RuntimeError as error:
-            message = t("TensorBoard will show no graph of this network: {reason}", reason=error)
+        except Exception as error:  # the tracer's own kinds, and whatever a user's module raises when it is traced
+            reason = str(error).strip().split("\n")[0]
+            message = t("TensorBoard will show no graph of this network: {reason}", reason=reason)
             warnings.warn(message, RuntimeWarning, stacklevel=2)
 
     def _write_scalars(self, record: EpochRecord) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ropero.data.dataset import Splits
 from ropero.data.raw import Progress
+from ropero.models.codes import Encoding
 from ropero.texts import t
 from ropero.training.config import TrainConfig
 from ropero.training.lr_find import RateTest, range_test
@@ -26,7 +27,11 @@ def lr_find(splits: Splits, config: TrainConfig, *, progress: Progress | None = 
         if progress:
             progress(t("Testing learning rates"), done * config.batch_size, total * config.batch_size, "images")
 
-    return range_test(config, cut(config, splits).train, told=tell)
+    def tell_of_codes(encoding: Encoding) -> None:
+        if progress:
+            progress(t("Features"), encoding.done, encoding.total, "images")
+
+    return range_test(config, cut(config, splits).train, told=tell, told_encoding=tell_of_codes)
 
 
 def save(found: RateTest, path: Path) -> Path:

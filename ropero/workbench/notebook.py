@@ -260,6 +260,7 @@ def tune(
         trials=trials,
         minutes=minutes,
         prune=prune,
+        named=str(network) if isinstance(network, str | Path) else "",
         watch=TuningProgress(console),
     )
     with suppress(MissingExtra):  # the search is whole without its figures

@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ropero import runtime
 from ropero.data.dataset import Splits
+from ropero.errors import UsageError
 from ropero.experiments.claims import Experiment, Figures
 from ropero.models.classifier import count_parameters
 from ropero.models.codes import Encoding
 from ropero.models.zoo import PRETRAINED, build
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, write_json
+from ropero.texts import t
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.workbench import evaluate as evaluate_verb
 from ropero.workbench import train as train_verb
-from ropero.workbench.networks import HOME_CLASSES, HOME_SHAPE
+from ropero.workbench.networks import network
 
 if TYPE_CHECKING:
     from ropero.reports import reproductions
 
 Protocol = Literal["report", "ropero"]
-MINUTES = 25.0  # how long one training may take unless the user says otherwise
+MINUTES = 25.0  # how long one training by a report's protocol may take unless the user says otherwise
 CURVE_POINTS = 100
 
 
@@ -50,7 +51,7 @@ def reproduce(
     *,
     protocol: Protocol = "report",
     seeds: Sequence[int] = (0,),
-    minutes: float = MINUTES,
+    minutes: float | None = None,
     weights: str = "",
     callbacks: Callable[[], Sequence[Callback]] = list,
     announce: Callable[[train_verb.Plan], None] | None = None,
@@ -62,13 +63,17 @@ def reproduce(
 
     Args:
         protocol: "report" trains as the report did, "ropero" the same network as ropero would.
-        minutes: a training stops after the epoch in which they are over; 0 lets every one run to its end.
+        minutes: a training stops after the epoch in which they are over; 0 lets every one run to its end. Without it
+            reports' protocols get MINUTES, and ropero's, whose learning rate has to come down to its end, all it takes.
         weights: a file of pretrained weights, for networks that begin with some; others do without it.
         callbacks: makes what is told of the progress of one training.
 
     Raises:
-        what `train` and `evaluate` raise.
+        UsageError: no seed, and what `train` and `evaluate` raise.
     """
+    if not seeds:
+        raise UsageError(t("There should be at least one training, --seeds 1 or more."))
+    minutes = (MINUTES if protocol == "report" else 0.0) if minutes is None else minutes
     config = (experiment.protocol if protocol == "report" else experiment.sound).replace(minutes=minutes)
     if weights and config.network in PRETRAINED:
         config = config.replace(weights=weights)
@@ -84,7 +89,6 @@ def reproduce(
         "n": len(runs),
         "runs": runs,
         "measured": summary([one["figures"] for one in runs]),
-        "epochs_promised": config.epochs,
     }
     if experiment.before and protocol == "report":
         first, claimed = experiment.before
@@ -97,7 +101,6 @@ def reproduce(
             "runs": before,
             "measured": summary([one["figures"] for one in before]),
         }
-    content["environment"] = runtime.environment(runtime.resolve_device(config.device))
     path = out / f"{experiment.report}-{experiment.model}-{protocol}.json"
     write_json(path, content)
     return Reproduction(experiment, path, content)
@@ -122,7 +125,8 @@ def _one(
     hooks = callbacks()
     run = train_verb.train(splits, config, store, callbacks=hooks, announce=announce).run
     history = run.history
-    kept = (history.best_epoch() if config.keep == "best" else None) or history.records[-1]
+    kept = history.kept(config.keep)
+    assert kept is not None
 
     def told(encoding: Encoding) -> None:
         for hook in hooks:
@@ -157,7 +161,7 @@ def _one(
         "config": {**run.config.to_json(), "weights": Path(run.config.weights).name},
         "pretrained_sha256": run.environment.get("pretrained_sha256"),
         "weights_sha256": run.card.weights_sha256,
-        "commit": run.environment.get("commit"),
+        "environment": run.environment,
         "figures": figures,
         "judged": judged,
         "curve": _curve(run),
@@ -202,16 +206,14 @@ def _case(experiment: Experiment, out: Path) -> reproductions.Case:
     from ropero.reports.reproductions import Case
 
     files = found(experiment, out)
-    model = build(experiment.protocol.network, HOME_SHAPE, HOME_CLASSES)
-    total, trainable = count_parameters(model)
+    summary = network(experiment.protocol.network).summary
     time = experiment.time
     sides = {name: _side(content, experiment.judged_on) for name, content in files.items()}
     before = files["report"].get("before") if "report" in files else None
     return Case(
         name=experiment.name,
         network=experiment.protocol.network,
-        total=total,
-        trainable=trainable,
+        summary=summary,
         judged_on=experiment.judged_on,
         claimed=experiment.claimed,
         claimed_before=experiment.before[1] if experiment.before else {},
@@ -229,11 +231,14 @@ def _side(content: dict[str, Any], judged_on: str) -> reproductions.Side:
     from ropero.reports.reproductions import Side
 
     first = content["runs"][0]
-    judged = first["judged"].get(judged_on) or first["judged"]["test"]
-    here = content["environment"]
+    # Trained on all images, there is nothing but the test part to judge by.
+    part = judged_on if judged_on in first["judged"] else "test"
+    judged = first["judged"][part]
     return Side(
         n=len(content["runs"]),
+        part=part,
         epochs=int(first["figures"]["epochs"]),
+        kept_epoch=int(first["figures"]["kept_epoch"]),
         promised=first["config"]["epochs"],
         patience=first["config"]["patience"],
         figures={name: (one["mean"], one["sd"]) for name, one in content["measured"].items()},
@@ -241,5 +246,5 @@ def _side(content: dict[str, Any], judged_on: str) -> reproductions.Side:
         classes=[(c["precision"], c["recall"], c["f1"], c["support"]) for c in judged["classes"].values()],
         class_names=list(judged["classes"]),
         curve=first["curve"],
-        device=f"{here['device']}, {here['cpu']}, {here['threads']} threads",
+        environment=first["environment"],
     )

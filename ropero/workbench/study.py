@@ -192,7 +192,7 @@ class Study:
 
     def importance(self) -> dict[str, float] | None:
         """How much of the differences in accuracy each setting accounts for, as shares of 1, largest first (fANOVA);
-        None when the trials are too few to tell.
+        None when the trials are too few or too much alike to tell.
 
         Trials far below the others count as little below them, or they alone would decide.
         """
@@ -204,10 +204,12 @@ class Study:
         if len(over) < IMPORTANCE_TRIALS or not done or len(self._space) < 2:
             return None
         low = lowest_shown(done)
+        values = [max(low, note.accuracy or (note.curve or (0.0,))[-1]) for note in notes]
+        if len(set(values)) < 2:
+            return None  # all alike: there are no differences to account for
         with _quiet():
             study = optuna.create_study(direction="maximize")
-            for one, note in zip(over, notes, strict=True):
-                value = max(low, note.accuracy or (note.curve or (0.0,))[-1])
+            for one, value in zip(over, values, strict=True):
                 study.add_trial(
                     optuna.trial.create_trial(params=one.params, distributions=one.distributions, value=value)
                 )

@@ -23,7 +23,7 @@ from ropero.models.zoo import PRETRAINED
 from ropero.runs import TRAINED, DataNote, Run, RunStore
 from ropero.storage import sha256_file, write_text
 from ropero.texts import t
-from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows
+from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows, json_lines
 from ropero.training.config import TrainConfig
 from ropero.training.loop import check, estimate_seconds, fit
 from ropero.training.tensorboard import TensorBoard
@@ -141,6 +141,7 @@ def train(
 
 
 def _already(run: Run, outputs: Outputs) -> Training:
+    run.checkpoints.clear()  # left there by a training that was killed at its very end
     if outputs.csv:
         write_text(run.folder / "history.csv", csv_rows(run.history))
     return Training(run, "already trained")
@@ -233,6 +234,7 @@ def is_free(run: Run) -> bool:
 def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
     writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
+    write_text(run.folder / "history.jsonl", json_lines(history))  # the log may have failed, which this may not
     card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers, config.code)
     run.note(
         status=TRAINED,

@@ -34,7 +34,7 @@ from ropero.texts import t
 from ropero.training import search as searching
 from ropero.training.callbacks import Callback
 from ropero.training.checkpoints import CheckpointStore
-from ropero.training.commands import as_command
+from ropero.training.commands import command
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History
 from ropero.training.loop import check, estimate_seconds, fit
@@ -61,6 +61,7 @@ def tune(
     minutes: float = 0.0,
     prune: bool = True,
     words: Sequence[str] = (),
+    named: str = "",
     watch: Watch = NO_WATCH,
 ) -> Tuning:
     """Search for better settings than the config's, by validation accuracy.
@@ -74,7 +75,8 @@ def tune(
         trials: how many there are in all.
         minutes: of training for the whole search, earlier calls counted; 0 for no limit.
         prune: end a trial after half of its epochs when half of the others were better by then.
-        words: go into the command that is told, after `ropero train`: where the data are.
+        words: end the command that is told.
+        named: what the user calls the network, for that command.
         watch: is told of the progress.
 
     Raises:
@@ -112,7 +114,8 @@ def tune(
         ended = _search(study, plan, watch)
         found, importance = study.trials(), study.importance()
     final = _final(asked, auto).replace(**best_of(found).settings)
-    done = Tuning(plan=plan, trials=found, importance=importance, ended=ended, command=as_command(final, words))
+    told = command(final, splits.source, splits.image_size, words, named=named)
+    done = Tuning(plan=plan, trials=found, importance=importance, ended=ended, command=told)
     write_json(
         folder / "best.json",
         {**done.best.to_json(), "command": done.command, "config": done.best_config.to_json()},
@@ -258,7 +261,8 @@ def _one(running: Running, plan: Plan, seconds: float, watch: Watch) -> Trial | 
     )
     if over.state != "done":
         return over
-    kept = (history.best_epoch() if config.keep == "best" else None) or history.records[-1]
+    kept = history.kept(config.keep)
+    assert kept is not None
     return replace(over, accuracy=kept.validation_accuracy, loss=kept.validation_loss, epoch=kept.epoch)
 
 

@@ -174,7 +174,7 @@ def test_lr_find_prints_rates_and_a_command_that_works(
     rate = re.findall(r"--learning-rate (\S+)", out)[0]
     assert float(rate) == max(float(one) for one in re.findall(r"(?:learning rate|lowest loss:) (\S+)", out))
     command = re.findall(r"ropero (train .*)", out)[0]
-    wanted = f"--data {source} --network softmax --batch-size 32 --no-stratified --learning-rate {rate}"
+    wanted = f"--data {source} --network softmax --batch-size 32 --learning-rate {rate} --no-stratified"
     assert command == f"train {wanted}"
     assert (tmp_path / "a.png").stat().st_size > 10_000
     assert sorted(path.name for path in tmp_path.iterdir() if path != source) == ["a.png"], "nothing else is kept"

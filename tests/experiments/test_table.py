@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from ropero.errors import UsageError
 from ropero.experiments.table import EXPERIMENTS, REPORTS, select
 from ropero.models.zoo import NETWORKS
+from ropero.storage import read_json
+from ropero.training.config import TrainConfig
 
+RESULTS = Path(__file__).resolve().parents[2] / "benchmarks" / "results" / "reproduce"
 ALL = pytest.mark.parametrize("name", EXPERIMENTS)
 
 
@@ -26,6 +32,56 @@ def test_both_protocols_train_a_network_of_the_zoo(name: str) -> None:
     assert one.unsaid
     if one.judged_on == "validation":
         assert one.protocol.validation
+
+
+# (epochs, batch size, optimizer, learning rate, validation, weights kept, patience) as the reports give them or, where
+# they do not, as is said to be ours.
+PROTOCOLS = {
+    "lima-2022/classifier": (20, 32, "adam", 0.001, 0, "last", 0),
+    "monterrey-dense-gan/dense": (20, 32, "adam", 0.001, 0, "last", 0),
+    **{f"santiago-2020/{number}": (500, 128, "adam", 0.001, 10_000, "best", 50) for number in "123456"},
+    "monterrey-2023/cnn": (150, 100, "rmsprop", 0.0001, 6400, "last", 0),
+    "monterrey-2023/rnn": (25, 65, "sgd", 0.01, 0, "last", 0),
+    "monterrey-2023/bilstm": (20, 64, "adam", 0.01, 0, "last", 0),
+    **{f"lunzhi-2018/cnn-{number}": (60, 256, "adam", 0.001, 12_000, "last", 0) for number in "134"},
+    **{f"lunzhi-2018/vgg{depth}": (50, 256, "adam", 0.001, 0.2, "last", 0) for depth in (19, 16)},
+}
+TIMES = {
+    "monterrey-2023/cnn": (49_809.8, 49_809.8, True),
+    "monterrey-2023/rnn": (2_320, 2_320, True),
+    "monterrey-2023/bilstm": (4_620, 4_620, True),
+    "lunzhi-2018/cnn-1": (30, 45, False),
+    "lunzhi-2018/cnn-3": (61, 79, False),
+    "lunzhi-2018/cnn-4": (312, 379, False),
+}
+
+
+def test_the_protocols_have_the_reports_numbers() -> None:
+    assert list(PROTOCOLS) == list(EXPERIMENTS)
+    for name, numbers in PROTOCOLS.items():
+        config = EXPERIMENTS[name].protocol
+        found = (config.epochs, config.batch_size, config.optimizer, config.learning_rate, config.validation,
+                 config.keep, config.patience)  # fmt: skip
+        assert found == numbers, name
+        extras = (config.label_smoothing, config.weight_decay, config.erase, config.mixup, config.cutmix, config.ema)
+        assert (config.schedule, config.flip, set(extras)) == ("constant", "none", {0}), name
+    times = {name: (one.time.low, one.time.high, one.time.whole) for name, one in EXPERIMENTS.items() if one.time}
+    assert times == TIMES
+
+
+def test_what_was_measured_was_trained_by_these_protocols() -> None:
+    """A protocol that changes asks for its figures anew."""
+    free = {"seed", "device", "precision", "minutes", "weights"}
+    for path in RESULTS.glob("*.json"):
+        content = read_json(path)
+        one = EXPERIMENTS[content["experiment"]]
+        config = one.protocol if content["protocol"] == "report" else one.sound
+        asked = json.loads(json.dumps(config.to_json()))
+        for run in content["runs"]:
+            # An option that came later was off.
+            trained = {**TrainConfig(network=config.network).to_json(), **run["config"]}
+            differ = [name for name in asked if name not in free and trained[name] != asked[name]]
+            assert not differ, (path.name, differ)
 
 
 @ALL

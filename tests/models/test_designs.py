@@ -97,7 +97,15 @@ def test_a_zoo_network_survives_json(name: str) -> None:
         ([conv(kernel_size=60, padding="same"), FLATTEN, DENSE], "a window of 60 x 60 does not fit"),
         ([conv(groups=3), FLATTEN, DENSE], "Layer 1 (Conv2D): groups=3 should divide"),
         ([{"type": "Dropout", "rate": 1.0}, FLATTEN, DENSE], "Layer 1 (Dropout): rate should be at least 0 and below"),
-        ([{"type": "Reshape", "target_shape": [5, -1]}, DENSE], "Layer 1 (Reshape): cannot bring (28, 28, 1) into"),
+        ([{"type": "Reshape", "target_shape": [7] * 100_000}, DENSE], "should have 1 to 3 sides, got 100000."),
+        ([{"type": "BatchNormalization", "momentum": 5}, FLATTEN, DENSE], "momentum should be at least 0 and below 1"),
+        ([{"type": "BatchNormalization", "epsilon": -1}, FLATTEN, DENSE], "epsilon should be more than 0, got -1"),
+        ([{"type": "LayerNormalization", "epsilon": 0}, FLATTEN, DENSE], "epsilon should be more than 0, got 0"),
+        ([{"type": "ZeroPadding2D", "padding": [0, -1]}, FLATTEN, DENSE], "padding should be 0 or more, got -1"),
+        (
+            [{"type": "Reshape", "target_shape": [5, -1]}, DENSE],
+            "Layer 1 (Reshape): cannot bring the 784 values of (28, 28, 1) into",
+        ),
         (
             [{"type": "Rows"}, {"type": "Bidirectional", "layer": {"type": "Dense", "units": 3}}, DENSE],
             "Layer 2 (Bidirectional): its layer should be SimpleRNN, LSTM or GRU",

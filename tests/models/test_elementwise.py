@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ropero.models.elementwise import Dropout, Tanh
+from ropero.models.elementwise import Dropout, Tanh, _by_onednn
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 
@@ -19,6 +19,8 @@ def pictures(dtype: torch.dtype, *, last: bool = True) -> Tensor:
 @pytest.mark.parametrize("last", [True, False])
 def test_tanh_and_its_gradient_are_torchs(dtype: torch.dtype, last: bool) -> None:
     x = pictures(dtype, last=last).requires_grad_()
+    if not _by_onednn(x):
+        pytest.skip("oneDNN has no such kernel on this machine")
     y = Tanh()(x)
     (gradient,) = torch.autograd.grad(y.sum(), x)
     exact = torch.tanh(x.detach().double())

@@ -14,7 +14,7 @@ from torch import nn
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
-from ropero.models import cnn, designs, rnn  # noqa: E402
+from ropero.models import alexnet, cnn, dense, designs, rnn, vgg  # noqa: E402
 from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
 from ropero.models.convolutions import (  # noqa: E402
     AveragePooling2D,
@@ -25,6 +25,7 @@ from ropero.models.convolutions import (  # noqa: E402
     MaxPooling2D,
     Resizing,
     SeparableConv2D,
+    ToColour,
     UpSampling2D,
     ZeroPadding2D,
 )
@@ -43,6 +44,7 @@ from ropero.models.layers import (  # noqa: E402
 from ropero.models.recurrent import (  # noqa: E402
     GRU,
     LSTM,
+    AttentionPooling,
     Bidirectional,
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
@@ -58,6 +60,8 @@ def keras_layer(layer: Layer) -> Any:
     """The Keras layer of the same name and options."""
     if isinstance(layer, Rows):
         return keras.layers.Reshape((SHAPE[0], SHAPE[1] * SHAPE[2]))
+    if isinstance(layer, ToColour):
+        return keras.layers.Lambda(lambda x: keras.ops.repeat(x, 3, -1))
     options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer)}  # type: ignore[arg-type]
     if isinstance(layer, Bidirectional):
         options["layer"] = keras_layer(layer.layer)
@@ -149,6 +153,7 @@ IMAGE_LAYERS: list[Layer] = [
     LeakyReLU(0.2),
     Rescaling(2.0, -1.0),
     ZeroPadding2D((1, 2)),
+    ZeroPadding2D((0, 2)),
     UpSampling2D((2, 3)),
     Resizing(13, 20),
     Resizing(4, 5),
@@ -198,6 +203,28 @@ def test_layers_on_sequences(layer: Layer) -> None:
     compare([Rows(), layer])
 
 
+def test_attention_is_the_few_lines_of_keras_that_its_docstring_gives() -> None:
+    layer = AttentionPooling(6)
+    module = randomised(layer.module((9, 24)))
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 9, 24)).astype(np.float32))
+    inner, score = keras.layers.Dense(6, "tanh"), keras.layers.Dense(1, use_bias=False)
+    inner.build(x.shape)
+    score.build((5, 9, 6))
+    inner.set_weights(weights(module.get_submodule("inner")))
+    score.set_weights(weights(module.get_submodule("score")))
+    with torch.no_grad():
+        shares = keras.ops.softmax(score(inner(x)), axis=1)
+        expected = keras.ops.sum(shares * x, axis=1).numpy()
+        found = module(x)
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+
+
+def test_a_grey_channel_is_repeated() -> None:
+    x = torch.rand(2, 1, 4, 5)
+    expected = keras.layers.Concatenate()([x.permute(0, 2, 3, 1)] * 3)
+    assert torch.equal(ToColour().module((4, 5, 1))(x).permute(0, 2, 3, 1), expected)
+
+
 def test_a_mean_over_the_edge_is_of_the_pixels_inside() -> None:
     """As TensorFlow has it; Keras's torch backend repeats the edge instead, so the oracle is written out."""
     layer = AveragePooling2D(3, 2, "same")
@@ -218,6 +245,10 @@ def test_flatten_reads_in_keras_order_behind_convolutions() -> None:
 
 
 DESIGNS = [
+    dense.softmax,
+    dense.dense,
+    alexnet.alexnet,
+    vgg.vgg19,
     *(getattr(cnn, name) for name in dir(cnn) if name.startswith(("santiago", "monterrey", "lunzhi"))),
     rnn.monterrey_rnn,
     rnn.monterrey_bilstm,
@@ -254,10 +285,23 @@ def randomise_figures(model: Classifier) -> None:
             tensor.copy_(torch.rand_like(tensor) + 0.5)
 
 
-@pytest.mark.parametrize("layer", [Dense(300), Conv2D(40, 3), LSTM(60), GRU(60), SimpleRNN(60)], ids=str)
+STARTING: list[Layer] = [
+    Dense(300),
+    *(Dense(300, kernel_initializer=name) for name in ("glorot_normal", "he_uniform", "he_normal", "orthogonal")),
+    Conv2D(40, 3),
+    Conv2D(40, (3, 5), kernel_initializer="he_normal"),
+    DepthwiseConv2D((3, 4), depth_multiplier=60),
+    SeparableConv2D(40, depth_multiplier=60),
+    LSTM(60),
+    GRU(60),
+    SimpleRNN(60),
+]
+
+
+@pytest.mark.parametrize("layer", STARTING, ids=str)
 def test_weights_start_as_in_keras(layer: Layer) -> None:
     """The same distribution: deviation, range and, where it is constant, value of every tensor."""
-    shape = (9, 8, 3) if isinstance(layer, Conv2D) else (7, 50)
+    shape = (9, 8, 3) if 3 in layer.ranks and len(layer.ranks) == 1 else (7, 50)
     torch.manual_seed(0)
     keras.utils.set_random_seed(0)
     twin = keras_layer(layer)

@@ -43,6 +43,10 @@ class Attention(nn.Module):
         return self.out(self.lstm(x[:, 0])[0][:, -1])
 
 
+def by_position(input_shape: Any, classes: int, channels: int = 32, /) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(input_shape[1] * 28, classes))
+
+
 @pytest.mark.parametrize(
     "make",
     [
@@ -56,11 +60,12 @@ class Attention(nn.Module):
         lambda channels=784, classes=9: nn.Sequential(nn.Flatten(), nn.Linear(channels, classes)),
         lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 3)),
         lambda **_: nn.Sequential(nn.Flatten(), nn.Linear(784, 3)),
+        by_position,
     ],
 )
 def test_it_is_called_with_what_it_takes(make: Any) -> None:
     made = from_python(make, SHAPE, 3)
-    assert made.name == "lambda"
+    assert made.name in ("lambda", "by_position")
     assert build(made.name, SHAPE, 3, code=made.code)(torch.rand(2, *SHAPE)).shape == (2, 3)
 
 

@@ -292,6 +292,18 @@ def test_an_endless_hdf5_file_is_left(tmp_path: Path) -> None:
         load(base(), tmp_path / "w.h5")
 
 
+def test_packed_arrays_are_not_unpacked(tmp_path: Path) -> None:
+    """A chunk may be larger than its array: a few bytes that unpack to gigabytes."""
+    as_keras_2(base(), tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5", "a") as file:
+        group = file["block1_conv1"]["block1_conv1"]
+        kernel = group["kernel:0"][()]
+        del group["kernel:0"]
+        group.create_dataset("kernel:0", data=kernel, chunks=kernel.shape, compression="gzip")
+    with pytest.raises(DataError, match="block1_conv1 is packed"):
+        load(base(), tmp_path / "w.h5")
+
+
 def test_too_large_is_told_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_files, "LIMIT_BYTES", 100)
     as_safetensors(torch_state(base()), tmp_path / "w")

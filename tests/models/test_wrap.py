@@ -87,6 +87,12 @@ class InPlace(Net):
         return squared - y
 
 
+class Expanded(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mask", torch.ones(1, 1).expand(28, 28))
+
+
 class Tied(Net):
     def __init__(self) -> None:
         super().__init__()
@@ -217,6 +223,7 @@ def test_features_are_what_the_last_linear_layer_takes(module: nn.Module, head: 
         (Infinite(), "infinite or not a number"),
         (InPlace(), "net failed: RuntimeError: one of the variables needed for gradient"),
         (Tied(), "holds the same weights as one.weight and as two.weight"),
+        (Expanded(), "keeps mask, whose values share memory as expand() makes them; put .clone()"),
         (Noted(), "keeps _extra_state, which is no tensor"),
     ],
     ids=lambda value: type(value).__name__,

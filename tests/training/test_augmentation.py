@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic
+from conftest import Kill, synthetic
 from torch import nn
 
 from ropero.data import augment
@@ -16,7 +16,6 @@ from ropero.models.classifier import Classifier
 from ropero.runtime import mix_seed
 from ropero.training import loop
 from ropero.training.augmentation import Augmentation, Targets
-from ropero.training.callbacks import Callback
 from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
@@ -238,15 +237,6 @@ def test_a_step_learns_from_the_mixed_labels(name: str) -> None:
         torch.testing.assert_close(answers.logits, logits, rtol=1e-4, atol=1e-5)
         lighter += targets.weight < 0.5
     assert lighter  # else the hits would not tell
-
-
-class Kill(Callback):
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def on_step_end(self, step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("at", [1, 4, 6])

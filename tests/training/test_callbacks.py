@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import synthetic
+from conftest import Kill, synthetic
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -27,15 +27,6 @@ DATA, HELD_OUT = synthetic(), synthetic(60, seed=1)
 # Some labels are wrong, so certainty is punished: the validation loss falls for three epochs, then rises.
 DOUBT = dataclasses.replace(HELD_OUT, labels=np.where(np.arange(60) % 4, HELD_OUT.labels, 0))
 ROUGH = SMALL.replace(epochs=6, learning_rate=0.0015, schedule="constant", label_smoothing=0.0, keep="best")
-
-
-class Kill(Callback):
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def on_step_end(self, step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
 
 
 def epoch_of(path: Path) -> int:
@@ -100,6 +91,32 @@ def test_best_asked_for_only_when_going_on_is_the_best_from_there(tmp_path: Path
     assert epoch_of(tmp_path / "best.safetensors") == 2
     hook.on_epoch_end(record(3, 0.6))
     assert epoch_of(tmp_path / "best.safetensors") == 2
+    # Gone on with once more: the file's own epoch counts, not the better one whose weights were never written.
+    hook.on_train_begin(SMALL, 3, 9, History([record(1, 0.1), record(2, 0.5), record(3, 0.6)]))
+    hook.on_epoch_end(record(4, 0.3))
+    assert epoch_of(tmp_path / "best.safetensors") == 4
+
+
+def test_files_of_another_training_do_not_count(tmp_path: Path) -> None:
+    hook = ModelCheckpoint(tmp_path)
+    hook.on_set_up(*[fit(SMALL, DATA)[0]] * 2, DATA, HELD_OUT)
+    for loss in (0.1, 0.5):
+        hook.on_train_begin(SMALL, 3, 0, History())
+        hook.on_epoch_end(record(1, loss))
+    with safe_open(tmp_path / "best.safetensors", framework="pt") as file:
+        assert file.metadata()["validation_loss"] == "0.5"
+
+
+def test_files_that_cannot_be_written_cost_a_warning(tmp_path: Path) -> None:
+    """A full disk ends no training: logs and weights come again with the next epoch."""
+    (tmp_path / "file").write_text("in the way of a folder")
+    hooks = [CsvLog(tmp_path / "file" / "h.csv"), ModelCheckpoint(tmp_path / "file", "last")]
+    with (
+        pytest.warns(RuntimeWarning, match="Could not write last.safetensors"),
+        pytest.warns(RuntimeWarning, match="Could not write h.csv"),
+    ):
+        _, history = fit(SMALL, DATA, callbacks=hooks)
+    assert len(history) == SMALL.epochs
 
 
 def record(epoch: int, validation_loss: float | None) -> EpochRecord:

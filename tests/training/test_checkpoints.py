@@ -71,6 +71,36 @@ def test_a_write_that_the_system_cuts_short_keeps_the_one_before(tmp_path: Path)
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_killed_writers_left_is_swept_away(tmp_path: Path) -> None:
+    store = saved(tmp_path)
+    (tmp_path / ".unfinished-checkpoint-abc12345.safetensors").write_bytes(b"half")
+    store.load()
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / ".unfinished-checkpoint-abc12345.safetensors").write_bytes(b"half")
+    store.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_killed_between_its_renames_the_one_before_is_loaded_and_noted(tmp_path: Path) -> None:
+    store = saved(tmp_path)
+    store.newest.unlink()
+    assert store.notes() == {"epoch": 1}
+    snapshot = store.load()
+    assert snapshot is not None
+    assert snapshot[1] == {"epoch": 1}
+
+
+def test_with_no_whole_one_it_is_said_that_all_begins_anew(tmp_path: Path) -> None:
+    store = saved(tmp_path)
+    for path in (store.newest, store.before):
+        path.write_bytes(b"")
+    with (
+        pytest.warns(RuntimeWarning, match="going on from the one before"),
+        pytest.warns(RuntimeWarning, match="before.* starting from the beginning"),
+    ):
+        assert store.load() is None
+
+
 def test_nothing_there_is_nothing(tmp_path: Path) -> None:
     assert CheckpointStore(tmp_path).load() is None
     saved(tmp_path).clear()

@@ -12,7 +12,7 @@ from torch import nn
 os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
-from ropero.training.optim import make_optimizer, set_rate  # noqa: E402
+from ropero.training.optim import advance, make_optimizer, set_rate  # noqa: E402
 from ropero.training.presets import plain  # noqa: E402
 
 
@@ -36,7 +36,7 @@ def test_thirty_steps_are_kerass(name: str, changes: dict[str, float], scale: fl
         for parameter, gradient in zip(model.parameters(), gradients, strict=True):
             parameter.grad = torch.from_numpy(gradient)
         set_rate(config, ours, 0.01, step)
-        ours.step()
+        advance(ours)
         theirs.apply([torch.from_numpy(one) for one in gradients], variables)
     for parameter, variable, before in zip(model.parameters(), variables, start, strict=True):
         moved = variable.value.detach().numpy() - before

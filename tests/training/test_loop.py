@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import synthetic
+from conftest import Kill, synthetic
 
 from ropero.data.batches import to_device
 from ropero.data.dataset import Dataset
@@ -28,17 +28,6 @@ def same(one: Classifier, other: Classifier) -> bool:
 
 def figures(history: History) -> list[tuple[float, ...]]:
     return [(r.train_loss, r.train_accuracy, r.validation_loss or 0, r.learning_rate) for r in history]
-
-
-class Kill(Callback):
-    """Ends the training at a step as a signal would: from within."""
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def on_step_end(self, step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
 
 
 def test_the_test_part_is_no_argument() -> None:
@@ -65,7 +54,16 @@ def test_same_seed_same_bits_other_seed_other_weights() -> None:
 
 
 @pytest.mark.parametrize("at", [1, 2, 4, 5, 7, 8, 11])
-@pytest.mark.parametrize("kept", [{"ema": 0.9}, {"keep": "best", "optimizer": "sgd"}], ids=["ema", "best"])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"ema": 0.9},
+        {"keep": "best", "optimizer": "sgd"},
+        {"network": "monterrey-cnn", "optimizer": "rmsprop", "batch_size": 30, "precision": "bf16"},
+        {"network": "monterrey-rnn", "optimizer": "adam", "clip_norm": 0.1, "batch_size": 30},
+    ],
+    ids=["ema", "best", "cnn", "rnn"],
+)
 def test_resumes_to_the_same_bits(
     at: int, kept: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from importlib import util
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, synthetic
+from conftest import CLASSES, Kill, synthetic
+from torch import nn
 
 from ropero.data.dataset import Dataset
 from ropero.errors import MissingExtra
@@ -45,15 +47,6 @@ def files_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
         warnings.simplefilter("ignore")
         from tensorboard.summary.writer import event_file_writer
     monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(100))
-
-
-class Kill(Callback):
-    def __init__(self, at: int) -> None:
-        self.at = at
-
-    def on_step_end(self, step: int) -> None:
-        if step == self.at:
-            raise KeyboardInterrupt
 
 
 class CutOff(Callback):
@@ -189,6 +182,29 @@ def test_a_network_that_cannot_be_drawn_is_said_and_trained(
     with pytest.warns(RuntimeWarning, match="no graph of this network: too clever"):
         fit(SMALL, DATA, callbacks=[TensorBoard(tmp_path)])
     assert capsys.readouterr().out == ""
+
+
+def test_a_module_that_is_another_with_each_call_is_trained_all_the_same(tmp_path: Path) -> None:
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls, self.layer = 0, nn.Linear(784, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += 1
+            for _ in range(self.calls):
+                x = x + 0.0
+            found: torch.Tensor = self.layer(x.flatten(1))
+            return found
+
+    class Swapped(TensorBoard):
+        def on_set_up(self, model: Classifier, kept: Classifier, *others: Any) -> None:
+            kept = copy.copy(kept)
+            kept._modules = {**kept._modules, "trunk": Counting(), "head": nn.Identity()}
+            super().on_set_up(model, kept, *others)
+
+    with pytest.warns(RuntimeWarning, match="no graph of this network: "):
+        fit(SMALL, DATA, callbacks=[Swapped(tmp_path)])
 
 
 def test_gradients_that_are_no_numbers_are_left_out(tmp_path: Path, reader: Any) -> None:

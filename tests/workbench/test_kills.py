@@ -87,13 +87,15 @@ def told(name):
 
 
 counts = {"kills": kills, "inside": inside, "cut": cut}
+(run,) = RunStore(folder / "killed").runs()
+counts["files"] = sorted(path.name for path in run.folder.iterdir() if not path.name.endswith(".lock"))
 print(json.dumps({**counts, "whole": told("whole"), "killed": told("killed")}))
 '''
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kill -9 and fork are POSIX")
 def test_twenty_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
-    kills, seed = 0, 0
+    kills, seed, cut = 0, 0, 0
     while kills < KILLS:
         env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent.parent)}
         asked = [sys.executable, "-c", DRIVER, str(tmp_path / str(seed)), str(seed)]
@@ -102,4 +104,7 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
         told = json.loads(done.stdout.splitlines()[-1])
         assert told["killed"] == told["whole"]
         assert told["inside"] > 0, "no kill within an epoch left a checkpoint of its middle"
-        kills, seed = kills + told["kills"], seed + 1
+        kills, seed, cut = kills + told["kills"], seed + 1, cut + told["cut"]
+        assert told["files"] == ["config.json", "data.json", "environment.json", "history.jsonl", "model.json",
+                                 "model.safetensors", "run.json"]  # fmt: skip
+    assert cut, "no checkpoint was cut short"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import synthetic
+from conftest import Kill, synthetic
 from small_vgg import shrink, weights_file
 
 from ropero.cli.app import run as cli
@@ -45,12 +45,6 @@ def weights(tmp_path: Path) -> Path:
 
 def config(weights: Path | str, network: str = "vgg16-frozen") -> TrainConfig:
     return plain(network, epochs=3, batch_size=32, weights=str(weights), device="cpu", validation=0.2)
-
-
-class Kill(Callback):
-    def on_step_end(self, step: int) -> None:
-        if step == 4:
-            raise KeyboardInterrupt
 
 
 def test_the_table_of_pretrained_networks_is_true() -> None:
@@ -111,7 +105,7 @@ def test_the_same_weights_elsewhere_are_the_same_run(
     store: RunStore, splits: Splits, weights: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        train(splits, config(weights), store, callbacks=[Kill()])
+        train(splits, config(weights), store, callbacks=[Kill(4)])
     moved = weights.rename(tmp_path / "moved")
     with pytest.raises(DataNotFound, match=r"w\.safetensors"):
         train(splits, config(weights), store)

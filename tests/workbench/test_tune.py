@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ def test_damaged_files_are_told_of(store: RunStore, noisy: Splits, name: str) ->
     ("changes", "search", "error"),
     [
         ({"network": "quik"}, (), "Did you mean 'quick'"),
-        ({}, ["erase_side=4..40,erase"], "erase_side is too large for images of 28"),
+        ({}, ["erase_side=4..40,erase"], "erase_side should be at most 28"),
         ({}, ["nothing"], "Unknown setting 'nothing'"),
         ({"validation": 120}, (), "leaves nothing to learn from"),
     ],
@@ -395,6 +396,19 @@ def test_importance_finds_the_setting_that_decides_and_says_when_it_cannot(tmp_p
     assert found["learning_rate"] > 0.5
     assert sum(found.values()) == pytest.approx(1)
     assert set(found) == set(searched)
+
+
+def test_trials_that_are_all_alike_have_no_importances(tmp_path: Path) -> None:
+    from ropero.training.search import space
+
+    first = {"learning_rate": 1e-3, "batch_size": 32}
+    with Study(tmp_path, space(CONFIG, SPACE), first, seed=0, warm_epochs=0) as study:
+        for _ in range(study_room.IMPORTANCE_TRIALS + 1):
+            running = study.begin()
+            assert running is not None
+            over = Trial(number=running.number, settings=running.settings, state="done", seconds=1.0, curve=(1.0,))
+            running.end(replace(over, accuracy=1.0, loss=0.0, epoch=1))
+        assert study.importance() is None
 
 
 def test_optunas_own_settings_are_put_back(tmp_path: Path, store: RunStore, noisy: Splits) -> None:
