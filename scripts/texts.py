@@ -54,6 +54,11 @@ def read(language: str) -> Catalog:
 def updated(language: str, template: Catalog) -> Catalog:
     """The language's catalogue with exactly the messages of the template."""
     catalogue = read(language)
+    # Babel knows a message by its singular alone, and would keep the translation of another plural.
+    plurals = {_ids(message)[0]: _ids(message) for message in template if message.id}
+    for message in list(catalogue):
+        if message.id and plurals.get(_ids(message)[0], _ids(message)) != _ids(message):
+            catalogue.delete(message.id, message.context)
     catalogue.update(template, no_fuzzy_matching=True)
     catalogue.obsolete.clear()
     return catalogue
