@@ -33,6 +33,7 @@ def config_folder() -> Path:
 
 
 _UNFINISHED = ".unfinished-"
+_SAFETENSORS = ".tmp??????"  # how safetensors calls a file that it has not ended, of whatever name
 
 
 @contextmanager
@@ -47,8 +48,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
+        to_disk(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except BaseException:
@@ -57,9 +57,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+def to_disk(path: Path) -> None:
+    """Return when the file's content is on disk, not only on its way there."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
 def sweep(path: Path) -> None:
     """Remove what writers of this file left behind when they were killed. Only for who alone writes it."""
-    for left in path.parent.glob(f"{_UNFINISHED}{path.stem}-*{path.suffix}"):
+    found = [*path.parent.glob(f"{_UNFINISHED}{path.stem}-*{path.suffix}"), *path.parent.glob(_SAFETENSORS)]
+    for left in found:
         with suppress(OSError):
             left.unlink()
 

@@ -214,6 +214,8 @@ def read_toml(path: Path) -> list[Layer]:
                   limit=human_bytes(MAX_BYTES), path=path, size=human_bytes(path.stat().st_size))
             )  # fmt: skip
         content = tomllib.loads(path.read_text("utf-8"))
+    except UsageError:
+        raise
     except FileNotFoundError as error:
         raise UsageError(t("There is no file {path}.", path=path)) from error
     except tomllib.TOMLDecodeError as error:

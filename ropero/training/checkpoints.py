@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ropero.storage import atomic_path, sweep
+from ropero.storage import atomic_path, sweep, to_disk
 from ropero.texts import t
 
 Snapshot = tuple[dict[str, Tensor], dict[str, Any]]
@@ -35,6 +35,7 @@ class CheckpointStore:
             with atomic_path(self.newest) as path:
                 whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
                 save_file(whole, path, metadata={"notes": json.dumps(notes)})
+                to_disk(path)  # which takes its time, and between the two renamings there should be none
                 if self.newest.exists():
                     self.newest.replace(self.before)
         except (OSError, SafetensorError) as error:

@@ -21,7 +21,7 @@ from ropero.errors import RoperoError, UsageError
 from ropero.models import checkpoint, pretrained
 from ropero.models.zoo import PRETRAINED
 from ropero.runs import TRAINED, DataNote, Run, RunStore
-from ropero.storage import sha256_file, write_text
+from ropero.storage import sha256_file, sweep, write_text
 from ropero.texts import t
 from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows, json_lines
 from ropero.training.config import TrainConfig
@@ -232,6 +232,7 @@ def is_free(run: Run) -> bool:
 
 
 def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
+    sweep(run.folder / "*")
     writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
     write_text(run.folder / "history.jsonl", json_lines(history))  # the log may have failed, which this may not

@@ -287,7 +287,7 @@ def test_what_the_code_prints_is_no_result(code: Path, capsys: pytest.CaptureFix
         ("import sys\nsys.exit()\n", "my_net.py failed in my_net.py, line 2: SystemExit"),
         ("def biuld(shape, classes): ...\n", "has no build, which should make the network. Did you mean 'biuld'"),
         ("build = 3\n", "A network should be a torch module"),
-        ("x = '" + "a" * 2_000_000 + "'", "too large"),
+        ("x = '" + "a" * 2_000_000 + "'", "code should have at most 1.0 MB, but "),
         ("x = '\udce4'", "SyntaxError"),
     ],
     ids=lambda value: value[:30],

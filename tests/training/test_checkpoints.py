@@ -73,7 +73,8 @@ def test_a_write_that_the_system_cuts_short_keeps_the_one_before(tmp_path: Path)
 
 def test_what_killed_writers_left_is_swept_away(tmp_path: Path) -> None:
     store = saved(tmp_path)
-    (tmp_path / ".unfinished-checkpoint-abc12345.safetensors").write_bytes(b"half")
+    for name in (".unfinished-checkpoint-abc12345.safetensors", ".tmpA1b2C3"):  # ours, and safetensors' own
+        (tmp_path / name).write_bytes(b"half")
     store.load()
     assert len(list(tmp_path.iterdir())) == 2
     (tmp_path / ".unfinished-checkpoint-abc12345.safetensors").write_bytes(b"half")

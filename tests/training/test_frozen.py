@@ -128,7 +128,7 @@ def test_the_estimate_needs_few_images_and_no_validation(config: TrainConfig, mo
     encode = codes._encode
     monkeypatch.setattr(codes, "_encode", lambda model, some: (counts.append(len(some)), encode(model, some))[1])
     assert estimate_seconds(config, synthetic(300), synthetic(60, seed=1)) > 0
-    assert sum(counts) <= 8
+    assert sum(counts) <= 2 * codes.BATCH
     with monkeypatch.context() as slow:
         slow.setattr(codes, "estimate_seconds", lambda model, parts: 1e4 * sum(map(len, parts)))
         assert estimate_seconds(config, synthetic(300), synthetic(60, seed=1)) > 360e4

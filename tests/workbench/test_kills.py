@@ -73,9 +73,9 @@ while True:
     kills += 1
     runs = RunStore(folder / "killed").runs()
     inside += bool(runs and runs[0].checkpoints.notes().get("step"))
-    if runs and kills % 5 == 0 and runs[0].checkpoints.before.exists():  # now and then a checkpoint is cut short too
-        newest = runs[0].checkpoints.newest
-        newest.write_bytes(newest.read_bytes()[:rng.randrange(200)])
+    both = [runs[0].checkpoints.newest, runs[0].checkpoints.before] if runs else []
+    if both and kills % 5 == 0 and all(path.exists() for path in both):  # now and then a checkpoint is cut short too
+        both[0].write_bytes(both[0].read_bytes()[:rng.randrange(200)])
         cut += 1
 
 
