@@ -10,6 +10,8 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import ropero
 from ropero.errors import UsageError
 from ropero.texts import t
 
+_FEW_VALUES = 2**18
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
@@ -45,6 +48,22 @@ def resolve_precision(name: str, device: torch.device) -> str:
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if device.type == "cpu" and cpu_has_bf16() else "fp32"
+
+
+@contextmanager
+def threads_for(values: int) -> Iterator[None]:
+    """One thread for steps whose largest activation has few values, and as many as before afterwards.
+
+    Two threads do such steps no faster, and several times slower where something else takes one of their cores
+    (docs/lab-notes.md). A rule instead of a stopwatch: the number of threads may change the last bits of a sum.
+    """
+    before = torch.get_num_threads()
+    if values <= _FEW_VALUES:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def cpu_has_bf16() -> bool:

@@ -52,3 +52,15 @@ def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(subprocess, "run", absent)
     assert runtime.commit() is None
+
+
+def test_small_steps_get_one_thread_and_the_others_theirs_back() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for values, threads in ((784 * 32, 1), (28 * 28 * 32 * 128, 2)):
+            with runtime.threads_for(values):
+                assert torch.get_num_threads() == threads
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -22,7 +22,7 @@ from ropero.models import codes
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Encoding
 from ropero.models.zoo import build
-from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision
+from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision, threads_for
 from ropero.texts import t
 from ropero.training import frozen
 from ropero.training.augmentation import Augmentation
@@ -86,15 +86,16 @@ def fit(
         # The lists inside any(): every hook is asked, also when an earlier one has said to stop.
         done = state.epoch * runner.steps + state.step
         stopped = any([bool(hook.on_train_begin(config, runner.steps, done, state.history)) for hook in hooks])  # noqa: C419
-        while state.epoch < config.epochs and not stopped:
-            runner.run(state, hooks)
-            record = _judge(config, state, held_out[0] if held_out else None, runner)
-            check_finite(config, state, record)
-            state.close_epoch(record, config.keep == "best")
-            # Before the checkpoint: killed in between, the hooks see the epoch twice, not never.
-            stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
-            if store:
-                store.save(*state.snapshot(config.keep == "best"))
+        with threads_for(state.model.peak * config.batch_size):
+            while state.epoch < config.epochs and not stopped:
+                runner.run(state, hooks)
+                record = _judge(config, state, held_out[0] if held_out else None, runner)
+                check_finite(config, state, record)
+                state.close_epoch(record, config.keep == "best")
+                # Before the checkpoint: killed in between, the hooks see the epoch twice, not never.
+                stopped = any([bool(hook.on_epoch_end(record)) for hook in hooks])  # noqa: C419
+                if store:
+                    store.save(*state.snapshot(config.keep == "best"))
     finally:
         for hook in hooks:
             hook.on_train_end()
@@ -318,10 +319,11 @@ def estimate_seconds(config: TrainConfig, train: Dataset, validation: Dataset | 
     encoding = codes.estimate_seconds(state.model, parts) if state.model.base is not None else 0.0
     runner = EpochRunner(config, frozen.rehearsal(state.model, few, device), None)
     positions = torch.arange(len(few))
-    runner.step(state, positions)  # the first step pays for memory and kernels
-    started = time.perf_counter()
-    for _ in range(ESTIMATE_STEPS):
-        answers = runner.step(state, positions)
-    float(answers.loss)  # waits for the device
+    with threads_for(state.model.peak * config.batch_size):
+        runner.step(state, positions)  # the first step pays for memory and kernels
+        started = time.perf_counter()
+        for _ in range(ESTIMATE_STEPS):
+            answers = runner.step(state, positions)
+        float(answers.loss)  # waits for the device
     per_image = (time.perf_counter() - started) / ESTIMATE_STEPS / len(few)
     return encoding + per_image * len(train) * config.epochs
