@@ -1,5 +1,6 @@
-"""Every network of the zoo has a recipe of its own: a function that returns a `TrainConfig`, sound and chosen by
-validation (docs/lab-notes.md). What the reports did with their networks is in the room `experiments`."""
+"""Every network of the zoo has a recipe of its own: a function that returns a `TrainConfig`. That of `quick` was chosen
+by validation (docs/lab-notes.md), the others start from one that suits small networks. What the reports did with their
+networks is in the room `experiments`."""
 
 from __future__ import annotations
 
