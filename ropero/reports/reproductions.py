@@ -124,12 +124,14 @@ def write(cases: Sequence[Case], lang: str, path: Path) -> Path:
 def _overview(case: Case) -> dict[str, Any]:
     n = Numbers.current()
     claimed = case.claimed.get(f"{case.judged_on}_accuracy")
+    report, model = case.name.split("/")
     return {
         "anchor": case.anchor,
-        "name": case.name,
+        "report": report,
+        "model": model,
         "claimed": DASH if claimed is None else _claimed(n, "accuracy", claimed),
-        "report": _accuracy(case, case.report),
-        "ropero": _accuracy(case, case.ropero),
+        "by_report": _accuracy(case, case.report),
+        "by_ropero": _accuracy(case, case.ropero),
         "then": _then(case),
         "now": _now(case),
         "why": _reason(*case.why[0]) if case.why else "",
