@@ -38,7 +38,7 @@ ONLY_IN = {
     "torch": {"runtime", "data", "models", "training"},
     "safetensors": {"models", "training"},
     "tensorboard": {"training"},
-    "PIL": {"data", "reports", "workbench"},
+    "PIL": {"data", "evaluation", "reports", "workbench"},
     "pyarrow": {"data"},
     "platformdirs": {"storage"},
     "filelock": {"data", "models", "runs", "workbench"},

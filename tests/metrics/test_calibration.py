@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
-from ropero.metrics.calibration import calibration
+from ropero.metrics.calibration import calibration, temperature
 
 
 def slow(confidence: np.ndarray, correct: np.ndarray, bins: int) -> float:
@@ -29,3 +30,27 @@ def test_perfect_and_worst() -> None:
 
 def test_edges_fall_where_the_paper_puts_them() -> None:
     assert calibration(np.array([0.0, 0.2, 0.200001, 1.0]), np.ones(4, bool), bins=5).count.tolist() == [2, 1, 0, 0, 1]
+
+
+def softmax_loss(logits: np.ndarray, labels: np.ndarray, heat: float) -> float:
+    rows = logits / heat
+    rows = rows - rows.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(rows).sum(axis=1)) - rows[np.arange(len(rows)), labels]).mean())
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_temperature_is_where_the_loss_is_lowest(factor: float) -> None:
+    rng = np.random.default_rng(7)
+    true = rng.normal(size=(3000, 10)) * 3
+    labels = (true + rng.gumbel(size=true.shape)).argmax(axis=1)  # drawn by softmax(true)
+    found = temperature(true * factor, labels)
+    best = minimize_scalar(lambda heat: softmax_loss(true * factor, labels, heat), bounds=(0.05, 20), method="bounded")
+    assert found == pytest.approx(best.x, rel=1e-3)
+    assert found == pytest.approx(factor, rel=0.1)
+
+
+def test_temperature_stays_within_reason() -> None:
+    sure = np.eye(10) * 5
+    assert temperature(sure, np.arange(10)) == pytest.approx(0.05, rel=0.01)  # right every time: colder is better
+    assert temperature(sure, (np.arange(10) + 1) % 10) == pytest.approx(20, rel=0.01)
+    assert 0.05 <= temperature(np.zeros((4, 10)), np.zeros(4, np.int64)) <= 20

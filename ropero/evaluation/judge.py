@@ -1,0 +1,194 @@
+"""`Judge`: for every prediction a calibrated probability and a verdict: sure, unsure, or not a garment.
+
+It is fitted once, to images that the training did not learn from, and then asked about any image. Knows nothing of
+networks or folders: features and logits come in. Legend: N images, D features, K classes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropero.errors import RunError
+from ropero.evaluation import unknown
+from ropero.evaluation.unknown import METHODS, Known
+from ropero.metrics.calibration import calibration, temperature
+from ropero.metrics.ranking import roc_auc
+from ropero.metrics.selective import threshold_for
+from ropero.texts import mark, t
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Answers = tuple[Floats, Floats]  # features (N, D), logits (N, K)
+
+SURE, UNSURE, NOT_A_GARMENT = mark("sure"), mark("unsure"), mark("not a garment")
+WORDS = (SURE, UNSURE, NOT_A_GARMENT)
+RIGHT = 0.97  # share of the sure answers that should be right
+REFUSED = 0.01  # share of the garments held out that may be taken for something else
+UNMEASURED_SURE = 0.9  # what counts as sure where nothing was held out to measure it by
+UNMEASURED_METHOD = "mahalanobis"
+_LIMIT_BYTES = 256 << 20  # of the stored arrays, unpacked
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """probabilities (N, K) at the fitted temperature, verdicts (N,) as places in WORDS, scores (N,) of the likeness to
+    what was learned."""
+
+    probabilities: Floats
+    verdicts: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+    def words(self) -> list[str]:
+        """The verdicts in English, to be translated where they are shown."""
+        return [WORDS[place] for place in self.verdicts]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judge:
+    """What it takes to judge a prediction.
+
+    Attributes:
+        temperature: that logits are divided by, so that stated probabilities are hit rates.
+        sure_from: the least probability called sure; above 1 where none is.
+        known_from: the least score of what may be a garment.
+        known: the score, fitted to training images.
+        right: what share of the sure answers was to be right.
+        held_out: images that the figures above were measured on; 0 where there were none, and they are set by rule.
+        error_before, error_after: expected calibration error of these images at temperature 1 and at the fitted one.
+        areas: by method and kind of outlier, the area under the ROC curve on these images, by which `known` was chosen.
+    """
+
+    temperature: float
+    sure_from: float
+    known_from: float
+    known: Known
+    right: float = RIGHT
+    held_out: int = 0
+    error_before: float | None = None
+    error_after: float | None = None
+    areas: Mapping[str, Mapping[str, float]]
+
+    def judge(self, features: Floats, logits: Floats) -> Judged:
+        """Judge images by what the network makes of them."""
+        probabilities = tempered(logits, self.temperature)
+        scores = self.known.score(features, logits)
+        verdicts = np.where(probabilities.max(axis=1) >= self.sure_from, 0, 1)
+        return Judged(probabilities, np.where(scores < self.known_from, 2, verdicts).astype(np.int64), scores)
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number: what judge.json holds."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return {**plain, "method": self.known.method, "areas": {name: dict(one) for name, one in self.areas.items()}}
+
+    def to_npz(self) -> bytes:
+        """The arrays of the score, and the numbers beside them so that both are of one writing."""
+        file = io.BytesIO()
+        numbers = np.frombuffer(json.dumps(self.to_json()).encode(), np.uint8)
+        arrays: dict[str, Any] = {"numbers": numbers, **self.known.arrays}
+        np.savez_compressed(file, **arrays)
+        return file.getvalue()
+
+    @classmethod
+    def from_npz(cls, content: bytes) -> Judge:
+        """What `to_npz` wrote. Raises RunError for anything else."""
+        try:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                if sum(member.file_size for member in archive.infolist()) > _LIMIT_BYTES:
+                    raise ValueError(t("too large"))
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+            numbers = json.loads(arrays.pop("numbers").tobytes())
+            method = numbers.pop("method")
+            if method not in METHODS or set(arrays) != _ARRAYS[method]:
+                raise ValueError(method)
+            return cls(known=Known(method, arrays), **numbers)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise RunError(t("The stored judge is damaged: {reason}", reason=error)) from error
+
+
+_PLAIN = ("temperature", "sure_from", "known_from", "right", "held_out", "error_before", "error_after")
+_ARRAYS: dict[str, set[str]] = {
+    "softmax": set(),
+    "energy": set(),
+    "mahalanobis": {"means", "whitening"},
+    "neighbours": {"bank"},
+}
+
+
+def fit(
+    train: Answers,
+    train_labels: Labels,
+    held: Answers,
+    labels: Labels,
+    outliers: Mapping[str, Answers],
+    right: float = RIGHT,
+) -> Judge:
+    """A judge measured on images that the training did not learn from.
+
+    Args:
+        train: what the network makes of training images, which scores are fitted to; train_labels their classes.
+        held: the same of the images held out; labels their classes.
+        outliers: by kind, images that are no garments; the score that tells them apart best is taken.
+        right: share of the sure answers that should be right.
+    """
+    features, logits = held
+    heat = temperature(logits, labels)
+    probabilities = tempered(logits, heat)
+    confidence, correct = probabilities.max(axis=1), logits.argmax(axis=1) == labels
+    candidates = {method: unknown.fit(method, train[0], train_labels) for method in METHODS}
+    areas = {method: areas_of(known, held, outliers) for method, known in candidates.items()}
+    # Of equals the first, which is the simplest.
+    known = candidates[max(areas, key=lambda method: float(np.mean(list(areas[method].values()))))]
+    least = threshold_for(confidence, correct, right)
+    return Judge(
+        temperature=heat,
+        sure_from=2.0 if least is None else least,
+        known_from=float(np.quantile(known.score(features, logits), REFUSED)),
+        known=known,
+        right=right,
+        held_out=len(labels),
+        error_before=calibration(tempered(logits, 1.0).max(axis=1), correct).expected_error,
+        error_after=calibration(confidence, correct).expected_error,
+        areas=areas,
+    )
+
+
+def fit_unmeasured(train: Answers, train_labels: Labels) -> Judge:
+    """A judge where nothing was held out: probabilities as they are, thresholds by rule. What the training learned from
+    it knows too well to measure anything by."""
+    known = unknown.fit(UNMEASURED_METHOD, train[0], train_labels)
+    scores = known.score(*train)
+    return Judge(
+        temperature=1.0,
+        sure_from=UNMEASURED_SURE,
+        known_from=float(np.quantile(scores, REFUSED / 10)),
+        known=known,
+        areas={},
+    )
+
+
+def areas_of(known: Known, garments: Answers, outliers: Mapping[str, Answers]) -> dict[str, float]:
+    """By kind of outlier, how well the score tells garments from it: the area under the ROC curve."""
+    inside = known.score(*garments)
+    found = {}
+    for kind, answers in outliers.items():
+        outside = known.score(*answers)
+        found[kind] = roc_auc(np.concatenate([inside, outside]), np.arange(len(inside) + len(outside)) < len(inside))
+    return found
+
+
+def tempered(logits: Floats, heat: float) -> Floats:
+    """(N, K) probabilities of logits divided by a temperature."""
+    wide = logits.astype(np.float64) / heat
+    shares = np.exp(wide - wide.max(axis=1, keepdims=True))
+    found: Floats = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return found
