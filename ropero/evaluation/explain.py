@@ -148,7 +148,7 @@ def _watched(layer: nn.Module) -> Iterator[dict[str, Tensor]]:
     """What a layer gives while the block runs, and the gradient that comes back to it."""
     seen: dict[str, Tensor] = {}
 
-    def note(module: nn.Module, _: object, output: Tensor) -> Tensor:
+    def note(_: nn.Module, __: object, output: Tensor) -> Tensor:
         seen["maps"] = output.detach()
         followed = output if output.requires_grad else output.detach().requires_grad_(True)
         followed.register_hook(lambda slope: seen.__setitem__("slopes", slope))  # type: ignore[no-untyped-call]
