@@ -23,7 +23,7 @@ import ropero
 from ropero.errors import UsageError
 from ropero.texts import t
 
-_FEW_VALUES = 2**18
+_FEW_VALUES, _FEW_THREADS = 2**18, 2
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
 
 
@@ -52,14 +52,14 @@ def resolve_precision(name: str, device: torch.device) -> str:
 
 @contextmanager
 def threads_for(values: int) -> Iterator[None]:
-    """One thread for steps whose largest activation has few values, and as many as before afterwards.
+    """At most two threads for steps whose largest activation has few values, and as many as before afterwards.
 
-    Two threads do such steps no faster, and several times slower where something else takes one of their cores
-    (docs/lab-notes.md). A rule instead of a stopwatch: the number of threads may change the last bits of a sum.
+    The second takes a fifth off such steps, more would wait for each other (docs/lab-notes.md). A rule instead of a
+    stopwatch: the number of threads changes the last bits of a sum.
     """
     before = torch.get_num_threads()
     if values <= _FEW_VALUES:
-        torch.set_num_threads(1)
+        torch.set_num_threads(min(before, _FEW_THREADS))
     try:
         yield
     finally:

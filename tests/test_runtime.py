@@ -54,13 +54,14 @@ def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None
     assert runtime.commit() is None
 
 
-def test_small_steps_get_one_thread_and_the_others_theirs_back() -> None:
+@pytest.mark.parametrize(("mine", "small"), [(1, 1), (2, 2), (6, 2)])
+def test_small_steps_get_two_threads_and_the_others_theirs_back(mine: int, small: int) -> None:
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(mine)
     try:
-        for values, threads in ((784 * 32, 1), (28 * 28 * 32 * 128, 2)):
+        for values, threads in ((784 * 32, small), (28 * 28 * 32 * 128, mine)):
             with runtime.threads_for(values):
                 assert torch.get_num_threads() == threads
-            assert torch.get_num_threads() == 2
+            assert torch.get_num_threads() == mine
     finally:
         torch.set_num_threads(before)

@@ -1,10 +1,14 @@
-"""Schedules at their landmarks; decay only where it belongs."""
+"""Schedules at their landmarks; decay only where it belongs; our quick step is torch's."""
+
+from collections.abc import Callable
 
 import pytest
+import torch
+from torch import nn
 
 from ropero.models.zoo import build
 from ropero.training.config import TrainConfig
-from ropero.training.optim import make_optimizer, rate_at
+from ropero.training.optim import advance, make_optimizer, rate_at, set_rate
 
 
 def rates(schedule: str, **more: float) -> list[float]:
@@ -40,3 +44,27 @@ def test_vectors_are_not_decayed(optimizer: str) -> None:
     assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
     assert all(p.ndim > 1 for p in groups[0]["params"])
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop"])
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_advance_is_torchs_own_step_to_the_last_bit(optimizer: str, decay: float) -> None:
+    config = TrainConfig(optimizer=optimizer, weight_decay=decay)
+
+    def trained(step: Callable[[torch.optim.Optimizer], object]) -> list[torch.Tensor]:
+        torch.manual_seed(3)
+        model = nn.Sequential(nn.Linear(20, 8), nn.ReLU(), nn.Linear(8, 3))
+        made = make_optimizer(config, model)
+        for count in range(12):
+            set_rate(config, made, 0.01 * (count + 1), count)
+            made.zero_grad()
+            if count % 3 == 2:
+                model[2](torch.rand(5, 8)).square().sum().backward()  # the first layer gets no gradient
+            else:
+                model(torch.rand(5, 20)).square().sum().backward()
+            step(made)
+        state = [value for one in made.state.values() for value in one.values() if isinstance(value, torch.Tensor)]
+        return [*(p.detach() for p in model.parameters()), *state]
+
+    for ours, theirs in zip(trained(advance), trained(lambda made: made.step()), strict=True):
+        assert torch.equal(ours, theirs)
