@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
     from ropero.workbench.notebook import Trained as Trained
+    from ropero.workbench.notebook import compare as compare
     from ropero.workbench.notebook import explore as explore
     from ropero.workbench.notebook import list_runs as list_runs
     from ropero.workbench.notebook import load as load
@@ -34,6 +35,7 @@ _HOMES = {
     "Splits": "ropero.data.dataset",
     "TrainConfig": "ropero.training.config",
     "Trained": "ropero.workbench.notebook",
+    "compare": "ropero.workbench.notebook",
     "explore": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
@@ -52,6 +54,7 @@ __all__ = [
     "TrainConfig",
     "Trained",
     "__version__",
+    "compare",
     "explore",
     "list_runs",
     "load",

@@ -8,6 +8,7 @@
       history.jsonl       one record an epoch
       model.safetensors   the weights
       model.json          their card
+      judge.npz           what says sure, unsure or not a garment; judge.json its numbers
       evaluation/         <split>.json (numbers) and <split>.npz (labels, probabilities, rows)
       test-ledger.jsonl   every opening of the test part
       report.html         the page
@@ -34,6 +35,7 @@ from filelock import FileLock, Timeout
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import RunError, did_you_mean
 from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.judge import Judge
 from ropero.evaluation.ledger import TestLedger
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
@@ -209,6 +211,17 @@ class Run:
 
     def _evaluation_paths(self, split: str) -> tuple[Path, Path]:
         return self.folder / "evaluation" / f"{split}.json", self.folder / "evaluation" / f"{split}.npz"
+
+    @property
+    def judge(self) -> Judge | None:
+        """What judges this run's predictions; None for a run of an older ropero. Raises RunError when damaged."""
+        path = self.folder / "judge.npz"
+        return Judge.from_npz(path.read_bytes()) if path.exists() else None
+
+    def save_judge(self, judge: Judge) -> None:
+        """Store the judge, and its numbers to be read."""
+        write_bytes(self.folder / "judge.npz", judge.to_npz())
+        write_json(self.folder / "judge.json", judge.to_json())
 
     def lock(self) -> FileLock:
         """Held while a process trains or changes this run. Acquiring it raises Timeout when another process has it.

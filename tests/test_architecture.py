@@ -43,6 +43,7 @@ ONLY_IN = {
     "platformdirs": {"storage"},
     "filelock": {"data", "models", "runs", "workbench"},
     "h5py": {"models"},
+    "sklearn": {"evaluation"},
     "matplotlib": {"reports"},
     "jinja2": {"reports"},
     "markupsafe": {"reports"},

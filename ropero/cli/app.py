@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 
 from ropero import texts
 from ropero.cli import (
+    compare,
     completion,
     data,
     evaluate,
@@ -51,6 +52,7 @@ def build() -> App:
     tune.register(app)
     lr_find.register(app)
     evaluate.register(app)
+    compare.register(app)
     predict.register(app)
     runs.register(app)
     report.register(app)

@@ -63,6 +63,13 @@ def show_evaluation(done: Evaluated) -> None:
         screen.say(t("Openings of the test part by this run: {n}", n=done.openings))
 
 
+def _verdict(word: str, row: dict[str, float | int | None], total: int) -> str:
+    """`sure: 81.20% of the images, 97.41% of them right`."""
+    images, accuracy = row["images"] or 0, row["accuracy"]
+    said = f"{t(word)}: " + t("{share} of the images", share=percent(images / total, 2))
+    return said if accuracy is None else said + t(", {accuracy} of them right", accuracy=percent(accuracy, 2))
+
+
 def show_report(evaluation: Evaluation) -> None:
     """The per-class report, as scikit-learn's classification_report shows it, and the figures below it."""
     report = evaluation.report
@@ -92,6 +99,8 @@ def show_report(evaluation: Evaluation) -> None:
             high=percent(high, 2),
         )
     )
+    for word, row in evaluation.verdict_rows().items():
+        screen.show(_verdict(word, row, len(evaluation)))
     screen.show(
         t(
             "Top-2 {top2}, log loss {loss}, calibration error {error}",

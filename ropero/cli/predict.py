@@ -81,7 +81,8 @@ def _show(one: Prediction) -> None:
         ]
         for k in order
     ]
-    title = f"{one.name}: {t(one.classes[one.predicted])} ({percent(one.probabilities.max(), 1)})"
+    said = [percent(one.probabilities.max(), 1), *([t(one.verdict)] if one.verdict else [])]
+    title = f"{one.name}: {t(one.classes[one.predicted])} ({t(', ').join(said)})"
     if one.true is not None and one.true != one.predicted:
         title += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
     screen.show_table(title, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))

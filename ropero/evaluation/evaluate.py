@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset
 from ropero.errors import RunError
+from ropero.evaluation.judge import WORDS, Judge, Judged
+from ropero.evaluation.unknown import project
 from ropero.metrics.calibration import Calibration, calibration
 from ropero.metrics.classification import (
     ClassReport,
@@ -27,13 +29,15 @@ from ropero.metrics.classification import (
     log_loss,
     top_k_accuracy,
 )
+from ropero.metrics.selective import Coverage, coverage_curve
 from ropero.metrics.statistics import wilson_interval
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Told
-from ropero.models.inference import kept_probabilities
+from ropero.models.inference import answers, softmax
 from ropero.texts import t
 
 _LIMIT_BYTES = 2 << 30  # of the stored arrays, unpacked
+_JUDGED = ("judged_probabilities", "judged_verdicts", "judged_scores")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,6 +50,7 @@ class Evaluation:
         rows: (N,) where each image stands in its source file.
         classes: the K class names.
         split: which part of the data this is.
+        judged: calibrated probabilities and verdicts, where the run has a judge.
     """
 
     labels: NDArray[np.int64]
@@ -53,6 +58,7 @@ class Evaluation:
     rows: NDArray[np.int64]
     classes: tuple[str, ...]
     split: str
+    judged: Judged | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,10 +73,15 @@ class Evaluation:
         best: NDArray[np.int64] = self.probabilities.argmax(axis=1).astype(np.int64)
         return best
 
+    @property
+    def stated(self) -> NDArray[np.float32]:
+        """(N, K) the probabilities that are stated: calibrated ones where there are any, else the network's own."""
+        return self.probabilities if self.judged is None else self.judged.probabilities
+
     @cached_property
     def confidence(self) -> NDArray[np.float32]:
-        """(N,) the probability of the predicted class."""
-        highest: NDArray[np.float32] = self.probabilities.max(axis=1)
+        """(N,) the stated probability of the predicted class."""
+        highest: NDArray[np.float32] = self.stated.max(axis=1)
         return highest
 
     @cached_property
@@ -100,12 +111,46 @@ class Evaluation:
 
     @cached_property
     def calibration(self) -> Calibration:
-        """Confidence against hit rate in 15 bins."""
+        """Stated confidence against hit rate in 15 bins."""
         return calibration(self.confidence, self.correct)
+
+    @cached_property
+    def own_calibration(self) -> Calibration:
+        """The same of what the network states by itself."""
+        return calibration(self.probabilities.max(axis=1), self.correct)
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """Accuracy against coverage, when only the surest are answered."""
+        return coverage_curve(self.confidence, self.correct)
+
+    def verdict(self, word: str) -> NDArray[np.bool_]:
+        """(N,) which images got this verdict; none of them where nothing judges."""
+        if self.judged is None:
+            return np.zeros(len(self), np.bool_)
+        found: NDArray[np.bool_] = self.judged.verdicts == WORDS.index(word)
+        return found
 
     @property
     def log_loss(self) -> float:
+        """Of what the network states by itself, so that it compares with other programs' losses."""
         return log_loss(self.labels, self.probabilities)
+
+    @property
+    def stated_log_loss(self) -> float:
+        """Of the probabilities that are stated."""
+        return log_loss(self.labels, self.stated)
+
+    def verdict_rows(self) -> dict[str, dict[str, float | int | None]]:
+        """By verdict: how many images got it and which share of them is right; empty where nothing judges."""
+        if self.judged is None:
+            return {}
+        found: dict[str, dict[str, float | int | None]] = {}
+        for word in WORDS:
+            chosen = self.verdict(word)
+            right = float(self.correct[chosen].mean()) if chosen.any() else None
+            found[word] = {"images": int(chosen.sum()), "accuracy": right}
+        return found
 
     @property
     def top2_accuracy(self) -> float:
@@ -135,6 +180,10 @@ class Evaluation:
             "top2_accuracy": self.top2_accuracy,
             "log_loss": self.log_loss,
             "expected_calibration_error": self.calibration.expected_error,
+            "own_calibration_error": self.own_calibration.expected_error,
+            "stated_log_loss": self.stated_log_loss,
+            "area_under_risk_coverage": self.coverage.area_under_risk,
+            "verdicts": self.verdict_rows(),
             "classes": {
                 name: {
                     "precision": float(report.precision[k]),
@@ -163,12 +212,16 @@ class Evaluation:
         n, k = self.labels.size, len(self.classes)
         shapes = (self.labels.shape, self.probabilities.shape, self.rows.shape) == ((n,), (n, k), (n,))
         types = (self.labels.dtype.kind, self.probabilities.dtype.kind, self.rows.dtype.kind) == ("i", "f", "i")
-        return shapes and types and n > 0 and bool(((self.labels >= 0) & (self.labels < k)).all())
+        fits = shapes and types and n > 0 and bool(((self.labels >= 0) & (self.labels < k)).all())
+        return fits and (self.judged is None or self.judged.fits(n, k))
 
     def to_npz(self) -> bytes:
         """The arrays, as evaluation/<split>.npz holds them."""
         file = io.BytesIO()
-        np.savez_compressed(file, labels=self.labels, probabilities=self.probabilities, rows=self.rows)
+        arrays: dict[str, Any] = {"labels": self.labels, "probabilities": self.probabilities, "rows": self.rows}
+        if self.judged is not None:
+            arrays |= {f"judged_{name}": array for name, array in vars(self.judged).items()}
+        np.savez_compressed(file, **arrays)
         return file.getvalue()
 
     @classmethod
@@ -179,7 +232,8 @@ class Evaluation:
                 if sum(member.file_size for member in archive.infolist()) > _LIMIT_BYTES:
                     raise ValueError(t("too large"))
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                found = cls(file["labels"], file["probabilities"], file["rows"], classes, split)
+                judged = Judged(*(file[name] for name in _JUDGED)) if _JUDGED[0] in file.files else None
+                found = cls(file["labels"], file["probabilities"], file["rows"], classes, split, judged)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise RunError(
                 t("The stored {split} predictions are damaged: {reason}", split=split, reason=error)
@@ -189,11 +243,13 @@ class Evaluation:
         return found
 
 
-def evaluate(model: Classifier, data: Dataset, told: Told | None = None) -> Evaluation:
+def evaluate(model: Classifier, data: Dataset, told: Told | None = None, judge: Judge | None = None) -> Evaluation:
     """Predict every image, plain: one look, no flips. What a frozen base makes of them is kept in the cache.
 
     Args:
         told: is told how far a frozen base has come.
+        judge: says what to make of each prediction.
     """
-    found = kept_probabilities(model, data.images, told)
-    return Evaluation(data.labels, found, data.rows, data.classes, data.split)
+    features, logits = answers(model, data.images, project, told)
+    judged = None if judge is None else judge.judge(features, logits)
+    return Evaluation(data.labels, softmax(logits), data.rows, data.classes, data.split, judged)

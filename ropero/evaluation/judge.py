@@ -47,6 +47,13 @@ class Judged:
     verdicts: NDArray[np.int64]
     scores: NDArray[np.float64]
 
+    def fits(self, images: int, classes: int) -> bool:
+        """Whether shapes, types and verdicts are those of so many images and classes."""
+        shapes = (self.probabilities.shape, self.verdicts.shape, self.scores.shape)
+        kinds = (self.probabilities.dtype.kind, self.verdicts.dtype.kind, self.scores.dtype.kind)
+        fits = (shapes, kinds) == (((images, classes), (images,), (images,)), ("f", "i", "f"))
+        return fits and bool(((self.verdicts >= 0) & (self.verdicts < len(WORDS))).all())
+
     def words(self) -> list[str]:
         """The verdicts in English, to be translated where they are shown."""
         return [WORDS[place] for place in self.verdicts]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,9 +81,16 @@ def project(features: Floats) -> Floats:
     width = features.shape[1]
     if width <= WIDEST:
         return features
-    # The old generator, whose stream NumPy promises never to change: the directions are not stored.
+    found: Floats = features @ _directions(width)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _directions(width: int) -> Floats:
+    """(width, WIDEST), of length 1 in the mean; drawn by the old generator, whose stream NumPy promises never to
+    change, so that they need not be stored."""
     drawn = np.random.RandomState(width).standard_normal((width, WIDEST)).astype(np.float32)
-    found: Floats = features @ (drawn / np.float32(np.sqrt(WIDEST)))
+    found: Floats = drawn / np.float32(np.sqrt(WIDEST))
     return found
 
 

@@ -26,32 +26,42 @@ def logits(model: Classifier, images: Images) -> Floats:
     return _of_images(model, model.forward, images)
 
 
-def kept_logits(model: Classifier, images: Images, told: Told | None = None) -> Floats:
-    """The same, but what a frozen base makes of the images is taken from the cache, and kept there where it lacks.
-
-    Args:
-        told: is told how far the base has come; it may take hours.
-    """
-    if model.base is None:
-        return logits(model, images)
-    codes.fill(model, [images], told)
-    found = codes.look_up(model, images)
-    return _in_batches(model, model.decide, len(images), lambda part: found.take(part).to(model.mean.device))
-
-
 def features(model: Classifier, images: Images) -> Floats:
     """(N, D) float32, the activations before the head."""
     return _of_images(model, model.features, images)
 
 
+def answers(
+    model: Classifier, images: Images, narrow: Callable[[Floats], Floats], told: Told | None = None
+) -> tuple[Floats, Floats]:
+    """Features (N, D) and logits (N, K) in one pass, both float32.
+
+    What a frozen base makes of the images is taken from the cache, and kept there where it lacks.
+
+    Args:
+        narrow: makes the features of a batch (n, D) smaller, as 60,000 of a wide network would fill the memory.
+        told: is told how far a frozen base has come; it may take hours.
+    """
+    wide: list[Floats] = []
+
+    def ask(seen: Tensor) -> Tensor:
+        found: Tensor = model.trunk(seen)
+        wide.append(narrow(found.float().cpu().numpy()))
+        logits: Tensor = model.head(found)
+        return logits
+
+    if model.base is None:
+        said = _of_images(model, lambda pixels: ask(model.encode(pixels)), images)
+    else:
+        codes.fill(model, [images], told)
+        found = codes.look_up(model, images)
+        said = _in_batches(model, ask, len(images), lambda part: found.take(part).to(model.mean.device))
+    return np.concatenate(wide), said
+
+
 def probabilities(model: Classifier, images: Images) -> Floats:
     """(N, K) float32 rows that sum to 1."""
     return softmax(logits(model, images))
-
-
-def kept_probabilities(model: Classifier, images: Images, told: Told | None = None) -> Floats:
-    """The same of `kept_logits`."""
-    return softmax(kept_logits(model, images, told))
 
 
 def softmax(values: Floats) -> Floats:

@@ -21,8 +21,10 @@ from matplotlib.figure import Figure
 
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.judge import Judge
+from ropero.metrics import ranking
 from ropero.models.summary import Summary
-from ropero.reports import figures, parts, words
+from ropero.reports import explorer, figures, parts, trust, verdicts, words
 from ropero.reports.output import as_svg
 from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
 from ropero.reports.typeface import SECOND, embedded, is_chinese
@@ -35,6 +37,7 @@ from ropero.training.history import History
 Table = tuple[str, Sequence[str], Sequence[Sequence[object]]]  # title, columns, rows
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("page.js", "explorer.js")
 FIRST_IMAGES, MISTAKES, PAIRS = 25, 20, 10
 _HTML_LANG = {"en": "en", "es": "es", "zh": "zh-Hans"}
 _FONT_MARK = "/*embedded font*/"
@@ -91,10 +94,16 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         "options": parts.option_rows(run.config),
         "curves": parts.curves(history),
         "curve_notes": words.curve_notes(run.config, history),
+        "diagnosis": verdicts.diagnosis(history),
         "calibration": _calibration(evaluation),
+        "verdicts": verdicts.verdicts(evaluation, run.judge),
+        "verdict_rows": parts.verdict_rows(evaluation),
+        "coverage": _coverage(evaluation, run.judge),
+        **_rankings(evaluation),
         "scores": _scores(evaluation),
         "first": parts.cards(evaluation, parts.positions(evaluation, FIRST_IMAGES), pictures),
         "mistakes": parts.cards(evaluation, evaluation.confident_mistakes(MISTAKES).tolist(), pictures),
+        "explorer": explorer.data(evaluation, pictures),
         "pixelated": parts.pixelated(pictures),
         "layers": parts.layer_rows(summary),
         "summary": summary,
@@ -130,6 +139,32 @@ def _scores(evaluation: Evaluation) -> Markup:
     return parts.svg(as_svg(figure, t("Precision, recall and F1 of each class")))
 
 
+def _coverage(evaluation: Evaluation, judge: Judge | None) -> Markup:
+    curve, sure = evaluation.coverage, evaluation.confidence >= (2.0 if judge is None else judge.sure_from)
+    chosen = (float(sure.mean()), float(evaluation.correct[sure].mean())) if sure.any() else None
+    figure = trust.coverage(curve.coverage, curve.accuracy, chosen)
+    return parts.svg(as_svg(figure, t("Accuracy when only the surest images are answered")))
+
+
+def _rankings(evaluation: Evaluation) -> dict[str, Markup]:
+    """ROC and precision-recall curves of each class against the rest; of classes without images none."""
+    rocs, precisions = {}, {}
+    for k, name in enumerate(evaluation.classes):
+        mine = evaluation.labels == k
+        if 0 < mine.sum() < len(mine):
+            roc = ranking.roc_curve(evaluation.stated[:, k], mine)
+            both = ranking.precision_recall_curve(evaluation.stated[:, k], mine)
+            rocs[name] = trust.Line(roc.false_positive_rate, roc.true_positive_rate, roc.area)
+            precisions[name] = trust.Line(both.recall, both.precision, both.average_precision)
+    names = t("Share of the other images taken for it"), t("Share of its images found")
+    first = trust.class_curves(rocs, *names, t("AUC"), chance=True)
+    second = trust.class_curves(precisions, t("Recall"), t("Precision"), t("AP"), chance=False)
+    return {
+        "roc": parts.svg(as_svg(first, t("ROC curve of each class"))),
+        "precision_recall": parts.svg(as_svg(second, t("Precision-recall curve of each class"))),
+    }
+
+
 @cache
 def _templates() -> Environment:
     # Autoescape for every template, whatever its ending; an undefined name is our mistake and fails loudly.
@@ -156,7 +191,7 @@ def _render(template: str, **values: Any) -> str:
 
 def render_page(template: str, title: str, **values: Any) -> str:
     """A whole page, its policy and its font put in last: both depend on what it holds."""
-    script = (TEMPLATES / "page.js").read_text("utf-8").strip()
+    script = "\n".join((TEMPLATES / name).read_text("utf-8").strip() for name in SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     policy = (
         "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "

@@ -47,6 +47,7 @@ class Card:
     picture: str
     title: str
     right: bool
+    true: int
     row: int
     shown_row: str
     probability: str
@@ -140,12 +141,27 @@ def cards(evaluation: Evaluation, positions: Iterable[int], pictures: Dataset) -
                 thumbnail(pictures.images[place]) if pictures.rows[place] == row else "",
                 prediction_title(guess, true),
                 bool(evaluation.correct[i]),
+                int(evaluation.labels[i]),
                 int(row),
                 n.whole(int(row)),
                 n.percent(float(evaluation.confidence[i])),
             )
         )
     return made
+
+
+def verdict_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+    """(verdict, images, share of all, share of them that is right)."""
+    n = Numbers.current()
+    return [
+        (
+            t(word),
+            n.whole(int(row["images"] or 0)),
+            n.percent((row["images"] or 0) / len(evaluation)),
+            "–" if row["accuracy"] is None else n.percent(row["accuracy"]),
+        )
+        for word, row in evaluation.verdict_rows().items()
+    ]
 
 
 def headline(evaluation: Evaluation, run: Run, summary: Summary) -> list[tuple[str, str]]:

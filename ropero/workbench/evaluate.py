@@ -58,7 +58,7 @@ def evaluate(
     if stored is not None:
         return Evaluated(run, stored, False, run.ledger.judgements())
     part = part_of(run, split, data=data, splits=splits)
-    evaluation = predict_all(run.model(device), part, told)
+    evaluation = predict_all(run.model(device), part, told, run.judge)
     if split == "test":
         # Written before the figures: an opening counts even if storing its result fails.
         run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)

@@ -25,6 +25,7 @@ from ropero.training.callbacks import Callback, Which
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
 from ropero.training.lr_find import RateTest
+from ropero.workbench import compare as compare_verb
 from ropero.workbench import data as data_verb
 from ropero.workbench import evaluate as evaluate_verb
 from ropero.workbench import lr_find as lr_find_verb
@@ -32,6 +33,7 @@ from ropero.workbench import predict as predict_verb
 from ropero.workbench import report as report_verb
 from ropero.workbench import train as train_verb
 from ropero.workbench import tune as tune_verb
+from ropero.workbench.compare import Comparison
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
 from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
@@ -293,6 +295,20 @@ def open_run(name: str | Path = "last", *, runs: str | Path | None = None, netwo
                                name=config.network))  # fmt: skip
         lend(network, config.network, config.code)
     return Trained(run)
+
+
+def compare(*runs: Trained | Run | str, split: str = "test", folder: str | Path | None = None) -> Comparison:
+    """Runs on the same images side by side: `rp.compare(one, other).pairs`.
+
+    What a run was not judged by yet is opened, and its ledger notes it.
+
+    Raises:
+        UsageError: fewer than two runs, one twice, or runs of different images.
+    """
+    store = RunStore(Path(folder) if folder else None)
+    found = [store.find(one) if isinstance(one, str) else one if isinstance(one, Run) else one.run for one in runs]
+    splits = next((one._splits for one in runs if isinstance(one, Trained) and one._splits), None)
+    return compare_verb.compare(found, split=split, splits=splits, told=EncodingProgress(Console(stderr=True)))
 
 
 def list_runs(folder: str | Path | None = None) -> list[Trained]:

@@ -16,7 +16,9 @@ from ropero.data.arrays import read_npy
 from ropero.data.dataset import Dataset, Images, Splits
 from ropero.data.raw import read_at_most
 from ropero.errors import DataError, UsageError
-from ropero.models.inference import probabilities
+from ropero.evaluation.unknown import project
+from ropero.models.classifier import Classifier
+from ropero.models.inference import answers, softmax
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.evaluate import part_of
@@ -31,19 +33,22 @@ INVERT = ("auto", "yes", "no")
 class Prediction:
     """One picture and what the network makes of it.
 
-    seen is (H, W) or (H, W, 3) uint8, just what the network was shown; probabilities is (K,); true is the class number
-    where it is known; inverted says that light and dark were exchanged.
+    seen is (H, W) or (H, W, 3) uint8, just what the network was shown; probabilities is (K,), calibrated where the run
+    held images out to do so; verdict is "sure", "unsure" or "not a garment", "" for a run of an older ropero; true is
+    the class number where it is known; inverted says that light and dark were exchanged.
     """
 
     name: str
     seen: Images
     probabilities: NDArray[np.float32]
     classes: tuple[str, ...]
+    verdict: str
     true: int | None = None
     inverted: bool = False
 
     def __repr__(self) -> str:
-        return f"Prediction({self.name}: {self.classes[self.predicted]}, {self.probabilities.max():.1%})"
+        said = f"{self.classes[self.predicted]}, {self.probabilities.max():.1%}"
+        return f"Prediction({self.name}: {said}{self.verdict and ', ' + self.verdict})"
 
     @property
     def predicted(self) -> int:
@@ -55,6 +60,7 @@ class Prediction:
             "image": self.name,
             "predicted": self.classes[self.predicted],
             "probability": float(self.probabilities.max()),
+            "verdict": self.verdict,
             "true": None if self.true is None else self.classes[self.true],
             "inverted": self.inverted,
             "probabilities": {name: float(p) for name, p in zip(self.classes, self.probabilities, strict=True)},
@@ -101,11 +107,21 @@ def predict_arrays(run: Run, array: NDArray[Any], *, invert: str = "no", device:
 
 def _predict(run: Run, named: list[tuple[str, Images]], invert: str, device: str) -> list[Prediction]:
     shown = [(name, *prepare(image, run.data.input_shape, invert)) for name, image in named]
-    found = probabilities(run.model(device), np.stack([image for _, image, _ in shown]))
+    found = _judged(run, run.model(device), np.stack([image for _, image, _ in shown]))
     return [
-        Prediction(name, image, p, run.data.classes, inverted=inverted)
-        for (name, image, inverted), p in zip(shown, found, strict=True)
+        Prediction(name, image, p, run.data.classes, verdict, inverted=inverted)
+        for (name, image, inverted), (p, verdict) in zip(shown, found, strict=True)
     ]
+
+
+def _judged(run: Run, model: Classifier, images: Images) -> list[tuple[NDArray[np.float32], str]]:
+    """(probabilities (K,), verdict) of each image."""
+    features, logits = answers(model, images, project)
+    judge = run.judge
+    if judge is None:
+        return [(p, "") for p in softmax(logits)]
+    judged = judge.judge(features, logits)
+    return list(zip(judged.probabilities, judged.words(), strict=True))
 
 
 def predict_test(
@@ -127,10 +143,10 @@ def predict_test(
             )
     model = run.model(device)
     _record_look(run, len(numbers))
-    found = probabilities(model, part.images[numbers])
+    found = _judged(run, model, part.images[numbers])
     return [
-        Prediction(f"test {number}", part.images[number], p, part.classes, true=int(part.labels[number]))
-        for number, p in zip(numbers, found, strict=True)
+        Prediction(f"test {number}", part.images[number], p, part.classes, verdict, true=int(part.labels[number]))
+        for number, (p, verdict) in zip(numbers, found, strict=True)
     ]
 
 
@@ -151,10 +167,10 @@ def predict_dataset(run: Run, images: Dataset, *, device: str = "auto") -> list[
     model = run.model(device)
     if images.split == "test" or images.digest in _test_digests(run):
         _record_look(run, len(images))
-    found = probabilities(model, images.images)
+    found = _judged(run, model, images.images)
     return [
-        Prediction(f"{images.split} {row}", image, p, run.data.classes, true=int(label))
-        for row, image, p, label in zip(images.rows, images.images, found, images.labels, strict=True)
+        Prediction(f"{images.split} {row}", image, p, run.data.classes, verdict, true=int(label))
+        for row, image, (p, verdict), label in zip(images.rows, images.images, found, images.labels, strict=True)
     ]
 
 

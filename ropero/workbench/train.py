@@ -27,6 +27,7 @@ from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheck
 from ropero.training.config import TrainConfig
 from ropero.training.loop import check, estimate_seconds, fit
 from ropero.training.tensorboard import TensorBoard
+from ropero.workbench.judge import judge
 
 # The test part that is held out does not depend on a run's seed: no run may learn from another's test images.
 TEST_SEED = 0
@@ -236,6 +237,8 @@ def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callb
     writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
     write_text(run.folder / "history.jsonl", json_lines(history))  # the log may have failed, which this may not
+    # Before the run counts as trained: killed in between, it is made again.
+    run.save_judge(judge(model, parts))
     card = checkpoint.save(model, config.network, parts.classes, run.folder, config.layers, config.code)
     run.note(
         status=TRAINED,

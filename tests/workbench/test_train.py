@@ -39,6 +39,8 @@ def test_a_trained_run_is_whole_and_leaves_no_checkpoint(store: RunStore, splits
         "data.json",
         "environment.json",
         "history.jsonl",
+        "judge.npz",
+        "judge.json",
         "model.safetensors",
         "model.json",
     }

@@ -1,0 +1,162 @@
+"""`ropero compare RUN RUN ...`: runs side by side, and whether their difference is more than chance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import DataPath, Device, WithRuns
+from ropero.texts import mark, t
+from ropero.texts.numbers import decimal, percent, whole
+
+if TYPE_CHECKING:
+    from ropero.workbench.compare import Comparison
+
+SHOWN = 10  # images that are listed; --json has them all
+
+
+def register(app: App) -> None:
+    app.command(
+        compare,
+        help=mark(
+            "Compare runs on the same images: accuracy with interval, a paired test of every two, classes, size, time, "
+            "and the images on which they differ."
+        ),
+    )
+
+
+def compare(
+    *names: Annotated[str, Parameter(help=mark("The runs to compare, two or more."))],
+    split: Annotated[
+        Literal["test", "validation", "train"], Parameter(help=mark("The part of the data to compare on."))
+    ] = "test",
+    data: DataPath = None,
+    device: Device = "auto",
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+    from ropero.workbench import compare as verb
+    from ropero.workbench.progress import EncodingProgress
+
+    store = RunStore(common.runs)
+    runs = [store.find(name) for name in names]
+    done = verb.compare(runs, split=split, data=data, device=device, told=EncodingProgress(screen.err()))
+    if common.json:
+        return screen.show_json(done.to_json())
+    _show_runs(done)
+    _show_families(done)
+    _show_pairs(done)
+    _show_classes(done)
+    _show_images(done)
+    return None
+
+
+def _short(done: Comparison) -> dict[str, str]:
+    """A, B, C ... for the runs: their names are too long for the columns of a table."""
+    letters = [chr(ord("A") + k % 26) + (str(k // 26) if k >= 26 else "") for k in range(len(done.entries))]
+    return dict(zip((one.run.name for one in done.entries), letters, strict=True))
+
+
+def _show_runs(done: Comparison) -> None:
+    from ropero.workbench.progress import human_seconds
+
+    short = _short(done)
+    rows = []
+    for one in done.entries:
+        low, high = one.evaluation.interval
+        rows.append(
+            [
+                short[one.run.name],
+                one.run.name,
+                str(one.run.config.seed),
+                f"{percent(one.evaluation.accuracy, 2)} ({percent(low, 1)}-{percent(high, 1)})",
+                decimal(one.evaluation.log_loss, 4),
+                percent(one.evaluation.calibration.expected_error, 2),
+                whole(one.parameters),
+                human_seconds(one.train_seconds),
+                whole(round(one.predict_rate)),
+                str(one.openings),
+            ]
+        )
+    columns = [
+        "", t("run"), t("seed"), t("accuracy (95% interval)"), t("log loss"), t("calibration error"), t("parameters"),
+        t("training time"), t("predictions a second"), t("openings"),
+    ]  # fmt: skip
+    title = t("{n} {split} images", n=whole(len(done.entries[0].evaluation)), split=t(done.split))
+    screen.show_table(title, columns, rows, words=(0, 1))
+
+
+def _show_families(done: Comparison) -> None:
+    """Mean and spread over seeds, where a config has more than one."""
+    short, families = _short(done), done.families()
+    if all(len(entries) == 1 for entries in families.values()):
+        return
+    rows = []
+    for family, figures in done.spreads().items():
+        accuracy, loss, error = (figures[name] for name in ("accuracy", "log_loss", "calibration_error"))
+        rows.append(
+            [
+                families[family][0].run.config.network,
+                " ".join(short[one.run.name] for one in families[family]),
+                f"{percent(accuracy.mean, 2)} ± {decimal(100 * accuracy.deviation, 2)}",
+                f"{decimal(loss.mean, 4)} ± {decimal(loss.deviation, 4)}",
+                f"{percent(error.mean, 2)} ± {decimal(100 * error.deviation, 2)}",
+                str(accuracy.n),
+            ]
+        )
+    columns = [t("network"), t("runs"), t("accuracy"), t("log loss"), t("calibration error"), "n"]
+    screen.show_table(t("Seeds of one config together, mean ± standard deviation"), columns, rows, words=(0, 1))
+
+
+def _show_pairs(done: Comparison) -> None:
+    short = _short(done)
+    rows = []
+    for pair in done.pairs:
+        low, high = (f"{100 * end:+.2f}" for end in pair.interval)
+        rows.append(
+            [
+                f"{short[pair.first]} - {short[pair.second]}",
+                f"{100 * pair.difference:+.2f}",
+                f"{low} … {high}",
+                whole(pair.only_first),
+                whole(pair.only_second),
+                decimal(pair.p, 4),
+                decimal(pair.corrected, 4),
+                t("yes") if pair.significant else t("no"),
+            ]
+        )
+    columns = [
+        t("runs"), t("points of accuracy"), t("95% interval"), t("only the first right"), t("only the second right"),
+        "p", t("p, corrected"), t("more than chance"),
+    ]  # fmt: skip
+    screen.show_table(t("Every two on the same images (McNemar's exact test, Holm's correction)"), columns, rows)
+
+
+def _show_classes(done: Comparison) -> None:
+    short = _short(done)
+    first = done.entries[0].evaluation
+    rows = [
+        [t(name), *(percent(float(one.evaluation.report.f1[k]), 1) for one in done.entries)]
+        for k, name in enumerate(first.classes)
+    ]
+    screen.show_table(t("F1 of each class"), [t("class"), *short.values()], rows)
+
+
+def _show_images(done: Comparison) -> None:
+    first = done.entries[0].evaluation
+    rows = [
+        [
+            str(first.rows[position]),
+            t(first.classes[first.labels[position]]),
+            *(
+                t(one.classes[one.predicted[position]]) + ("" if one.correct[position] else " ✗")
+                for one in done.evaluations.values()
+            ),
+        ]
+        for position in done.differing[:SHOWN]
+    ]
+    title = t("They differ on {n} of {total} images", n=whole(len(done.differing)), total=whole(len(first)))
+    columns = [t("row"), t("true class"), *_short(done).values()]
+    screen.show_table(title, columns, rows, words=tuple(range(1, len(columns))))

@@ -1,0 +1,182 @@
+"""The verb `compare`: several runs judged by the same images, side by side."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ropero.data.dataset import Dataset, Splits
+from ropero.errors import UsageError
+from ropero.evaluation import compare as comparing
+from ropero.evaluation.compare import Pair, Spread
+from ropero.evaluation.evaluate import Evaluation
+from ropero.models.classifier import count_parameters
+from ropero.models.codes import Told
+from ropero.models.inference import logits
+from ropero.runs import Run
+from ropero.texts import t
+from ropero.workbench import evaluate as evaluate_verb
+
+TIMED, TURNS = 1_000, 3  # images that are predicted to measure speed, and how often
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One run of a comparison.
+
+    Attributes:
+        train_seconds: of its whole training. train_rate, predict_rate: images a second, the median of its epochs and,
+            here and now, of some predictions.
+        family: the number of its config's family: runs that differ by their seed alone have the same one.
+    """
+
+    run: Run
+    evaluation: Evaluation
+    parameters: int
+    train_seconds: float
+    train_rate: float
+    predict_rate: float
+    family: int
+    openings: int
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs on the same images: each of them, every two of them, the families, and where they differ."""
+
+    entries: list[Entry]
+    pairs: list[Pair]
+    differing: list[int]  # positions of images, those first that split the runs most
+    split: str
+
+    @property
+    def evaluations(self) -> dict[str, Evaluation]:
+        """By the run's name."""
+        return {entry.run.name: entry.evaluation for entry in self.entries}
+
+    def families(self) -> dict[int, list[Entry]]:
+        """Runs of each family, in the order of the comparison."""
+        found: dict[int, list[Entry]] = {}
+        for entry in self.entries:
+            found.setdefault(entry.family, []).append(entry)
+        return found
+
+    def spreads(self) -> dict[int, dict[str, Spread]]:
+        """Mean and spread over the seeds of each family: accuracy, log loss, calibration error, training time."""
+        return {
+            family: {
+                "accuracy": comparing.spread([one.evaluation.accuracy for one in entries]),
+                "log_loss": comparing.spread([one.evaluation.log_loss for one in entries]),
+                "calibration_error": comparing.spread([_error(one) for one in entries]),
+                "train_seconds": comparing.spread([one.train_seconds for one in entries]),
+            }
+            for family, entries in self.families().items()
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, with English keys."""
+        return {
+            "split": self.split,
+            "images": len(self.entries[0].evaluation),
+            "runs": [
+                {
+                    "run": one.run.name,
+                    "network": one.run.config.network,
+                    "seed": one.run.config.seed,
+                    "family": one.family,
+                    "parameters": one.parameters,
+                    "train_seconds": one.train_seconds,
+                    "train_images_per_second": one.train_rate,
+                    "predict_images_per_second": one.predict_rate,
+                    "test_openings": one.openings,
+                    **one.evaluation.to_json(),
+                }
+                for one in self.entries
+            ],
+            "families": [
+                {"family": family, **{name: asdict(spread) for name, spread in figures.items()}}
+                for family, figures in self.spreads().items()
+            ],
+            "pairs": [{**asdict(pair), "significant": pair.significant} for pair in self.pairs],
+            "differing": [self._split_image(position) for position in self.differing],
+        }
+
+    def _split_image(self, position: int) -> dict[str, Any]:
+        first = self.entries[0].evaluation
+        return {
+            "row": int(first.rows[position]),
+            "true": first.classes[first.labels[position]],
+            "predicted": {name: one.classes[one.predicted[position]] for name, one in self.evaluations.items()},
+        }
+
+
+def compare(
+    runs: Sequence[Run],
+    *,
+    split: str = "test",
+    data: str | None = None,
+    splits: Splits | None = None,
+    device: str = "auto",
+    told: Told | None = None,
+) -> Comparison:
+    """Judge runs by the same images and compare them.
+
+    What a run was judged by before is not opened again; what it was not is opened, and its ledger notes it.
+
+    Raises:
+        UsageError: fewer than two runs, the same one twice, or runs of different images.
+        RunError, DataError: what `evaluate` raises.
+    """
+    if len({run.folder.resolve() for run in runs}) < len(runs):
+        raise UsageError(t("A run cannot be compared with itself; name each one once."))
+    if len(runs) < 2:
+        raise UsageError(t("Comparing takes two runs or more, got {n}.", n=len(runs)))
+    families: dict[str, int] = {}
+    entries = []
+    loaded: dict[str, Splits] = {}
+    for run in runs:
+        run.require_trained()
+        if splits is None and run.data.source not in loaded:
+            loaded[run.data.source] = evaluate_verb.reload(run, data)
+        here = splits or loaded[run.data.source]
+        judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
+        family = families.setdefault(_family(run), len(families) + 1)
+        part = evaluate_verb.part_of(run, split, splits=here)
+        entries.append(_entry(run, judged, part, family, device))
+    evaluations = {entry.run.name: entry.evaluation for entry in entries}
+    comparing.check(evaluations)
+    return Comparison(entries, comparing.pairs(evaluations), comparing.differing(evaluations).tolist(), split)
+
+
+def _entry(run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int, device: str) -> Entry:
+    model, history = run.model(device), run.history
+    few = part.images[:TIMED]
+    logits(model, few)  # the first pass pays for memory and kernels
+    seconds = []
+    for _ in range(TURNS):
+        started = time.perf_counter()
+        logits(model, few)
+        seconds.append(time.perf_counter() - started)
+    return Entry(
+        run=run,
+        evaluation=judged.evaluation,
+        parameters=count_parameters(model)[0],
+        train_seconds=history.train_seconds,
+        train_rate=statistics.median(record.images_per_second for record in history),
+        predict_rate=len(few) / statistics.median(seconds),
+        family=family,
+        openings=judged.openings,
+    )
+
+
+def _family(run: Run) -> str:
+    """The same for runs whose config differs by its seed alone, of the same data."""
+    return json.dumps([run.config.replace(seed=0, weights="").to_json(), sorted(run.data.digests.items())])
+
+
+def _error(entry: Entry) -> float:
+    return entry.evaluation.calibration.expected_error

@@ -1,0 +1,86 @@
+"""The verb compare: runs of the same images side by side, what was judged before not opened again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import synthetic
+
+from ropero.data.dataset import Splits
+from ropero.errors import RoperoError, UsageError
+from ropero.runs import Run, RunStore
+from ropero.training.config import TrainConfig
+from ropero.workbench.compare import compare
+from ropero.workbench.evaluate import evaluate
+from ropero.workbench.train import train
+
+CONFIG = TrainConfig(network="softmax", epochs=2, batch_size=32, learning_rate=0.003, erase=0.0, flip="none")
+
+
+@pytest.fixture
+def splits() -> Splits:
+    return Splits(synthetic(120), None, synthetic(90, seed=1, split="test"))
+
+
+@pytest.fixture
+def runs(splits: Splits, tmp_path: Path) -> list[Run]:
+    store = RunStore(tmp_path / "runs")
+    configs = [CONFIG, CONFIG.replace(seed=1), CONFIG.replace(learning_rate=1e-5)]
+    return [train(splits, config, store).run for config in configs]
+
+
+def test_side_by_side(runs: list[Run], splits: Splits) -> None:
+    before = evaluate(runs[0], splits=splits)
+    found = compare(runs, splits=splits)
+    assert [entry.run.name for entry in found.entries] == [run.name for run in runs]
+    assert [entry.openings for entry in found.entries] == [1, 1, 1]
+    assert before.evaluation.accuracy == found.entries[0].evaluation.accuracy
+    assert [entry.family for entry in found.entries] == [1, 1, 2]
+    assert len(found.pairs) == 3
+    untrained = found.pairs[1]
+    assert (untrained.first, untrained.second) == (runs[0].name, runs[2].name)
+    assert untrained.significant
+    assert untrained.difference > 0.2
+    assert all(entry.predict_rate > 0 and entry.parameters == 785 * 3 for entry in found.entries)
+
+
+def test_seeds_of_one_config_are_one_line(runs: list[Run], splits: Splits) -> None:
+    found = compare(runs, splits=splits)
+    both = [entry.evaluation.accuracy for entry in found.entries[:2]]
+    assert found.spreads()[1]["accuracy"].n == 2
+    assert found.spreads()[1]["accuracy"].mean == pytest.approx(sum(both) / 2)
+    assert found.spreads()[2]["accuracy"].deviation == 0
+
+
+def test_everything_in_json(runs: list[Run], splits: Splits) -> None:
+    found = compare(runs, splits=splits)
+    told = found.to_json()
+    assert told["images"] == 90
+    assert len(told["runs"]) == 3
+    assert {"accuracy", "accuracy_interval_95", "classes", "parameters", "train_seconds"} <= set(told["runs"][0])
+    assert len(told["differing"]) == len(found.differing) > 0
+    for image in told["differing"]:
+        assert len(set(image["predicted"].values())) > 1
+
+
+def test_on_validation_nothing_is_opened(splits: Splits, tmp_path: Path) -> None:
+    held = replace(splits, validation=synthetic(60, seed=4, split="validation"))
+    store = RunStore(tmp_path / "held")
+    both = [train(held, CONFIG.replace(seed=seed), store).run for seed in (0, 1)]
+    found = compare(both, split="validation", splits=held)
+    assert [entry.openings for entry in found.entries] == [0, 0]
+
+
+def test_what_cannot_be_compared(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two runs or more"):
+        compare(runs[:1], splits=splits)
+    with pytest.raises(UsageError, match="with itself"):
+        compare([runs[0], runs[0]], splits=splits)
+    other = Splits(synthetic(120), None, synthetic(90, seed=2, split="test"), source="")
+    strange = train(other, CONFIG, RunStore(tmp_path / "strange")).run
+    evaluate(strange, splits=other)
+    evaluate(runs[0], splits=splits)
+    with pytest.raises(RoperoError, match=r"not the one|same images"):
+        compare([runs[0], strange], splits=splits)
