@@ -12,6 +12,7 @@ from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
+    from ropero.evaluation.compare import Spread
     from ropero.workbench.compare import Comparison
 
 SHOWN = 10  # images that are listed; --json has them all
@@ -100,14 +101,23 @@ def _show_families(done: Comparison) -> None:
             [
                 families[family][0].run.config.network,
                 " ".join(short[one.run.name] for one in families[family]),
-                f"{percent(accuracy.mean, 2)} ± {decimal(100 * accuracy.deviation, 2)}",
-                f"{decimal(loss.mean, 4)} ± {decimal(loss.deviation, 4)}",
-                f"{percent(error.mean, 2)} ± {decimal(100 * error.deviation, 2)}",
+                percent(accuracy.mean, 2) + _spread(accuracy, 100, 2),
+                decimal(loss.mean, 4) + _spread(loss, 1, 4),
+                percent(error.mean, 2) + _spread(error, 100, 2),
                 str(accuracy.n),
             ]
         )
     columns = [t("network"), t("runs"), t("accuracy"), t("log loss"), t("calibration error"), "n"]
     screen.show_table(t("Seeds of one config together, mean ± standard deviation"), columns, rows, words=(0, 1))
+
+
+def _spread(figure: Spread, factor: int, digits: int) -> str:
+    """Of a single run nothing: it has no spread."""
+    return f" ± {decimal(factor * figure.deviation, digits)}" if figure.n > 1 else ""
+
+
+def _p(value: float) -> str:
+    return decimal(value, 4) if value >= 1e-4 else f"<{decimal(1e-4, 4)}"
 
 
 def _show_pairs(done: Comparison) -> None:
@@ -122,8 +132,8 @@ def _show_pairs(done: Comparison) -> None:
                 f"{low} … {high}",
                 whole(pair.only_first),
                 whole(pair.only_second),
-                decimal(pair.p, 4),
-                decimal(pair.corrected, 4),
+                _p(pair.p),
+                _p(pair.corrected),
                 t("yes") if pair.significant else t("no"),
             ]
         )

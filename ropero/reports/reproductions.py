@@ -138,11 +138,11 @@ def _overview(case: Case) -> dict[str, Any]:
     }
 
 
-def _accuracy(case: Case, side: Side | None) -> tuple[str, str]:
-    """("93.12%", "± 0.10, n = 3"); a single run has its interval instead of a spread. What cannot be seen from the
+def _accuracy(case: Case, side: Side | None) -> tuple[str, list[str]]:
+    """("93.12%", ["± 0.10, n = 3"]); a single run has its interval instead of a spread. What cannot be seen from the
     column is said: that it is of another part than the claim, or that the training was cut off."""
     if side is None:
-        return DASH, ""
+        return DASH, []
     n = Numbers.current()
     mean, deviation = side.figures[f"{side.part}_accuracy"]
     small = []
@@ -155,7 +155,7 @@ def _accuracy(case: Case, side: Side | None) -> tuple[str, str]:
         small.append(t(PARTS[side.part]))
     if side.cut:
         small.append(_of_promised(side))
-    return n.percent(mean, 2), "; ".join(small)
+    return n.percent(mean, 2), small
 
 
 def _of_promised(side: Side) -> str:

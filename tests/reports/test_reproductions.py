@@ -107,7 +107,7 @@ def test_why_it_ended_is_said(changes: dict[str, Any], says: str) -> None:
 
 def test_a_training_that_was_cut_is_marked_where_it_is_compared() -> None:
     text = shown(report=side(promised=150), time=(4620, 4620, True))
-    assert "91.23% 90.7% to 91.8%, n = 1; 100 of 150 epochs" in text
+    assert "91.23% 90.7% to 91.8%, n = 1 100 of 150 epochs" in text
     assert "77 min 00 s 20 min 00 s 100 of 150 epochs" in text.replace("  ", " ")
     assert "100 of" not in shown()
 
@@ -115,8 +115,8 @@ def test_a_training_that_was_cut_is_marked_where_it_is_compared() -> None:
 def test_figures_of_another_part_than_the_claim_are_named() -> None:
     text = shown(judged_on="validation", claimed={"validation_accuracy": 0.931875, "macro_f1": 0.93234},
                  report=side(part="validation"), ropero=SIDE)  # fmt: skip
-    assert "92.00% 90.7% to 91.8%, n = 1; Validation" in text
-    assert "91.23% 90.7% to 91.8%, n = 1; Test" in text
+    assert "92.00% 90.7% to 91.8%, n = 1 Validation" in text
+    assert "91.23% 90.7% to 91.8%, n = 1 Test" in text
     assert "93.1875% 92.00% 92.00%" in text
     assert "Macro F1 0.93234 0.7700 0.9100" in text
 
