@@ -19,6 +19,7 @@ Knows nothing of how a training or a page is made.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -33,7 +34,7 @@ from typing import Any, TypeVar
 from filelock import FileLock, Timeout
 
 from ropero.data.dataset import Dataset, Splits
-from ropero.errors import RunError, did_you_mean
+from ropero.errors import RunError, UsageError, did_you_mean
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import Judge
 from ropero.evaluation.ledger import TestLedger
@@ -151,6 +152,17 @@ class Run:
         return self._read("data.json", DataNote.from_json)
 
     @property
+    def family(self) -> str:
+        """The same text for runs of the same data whose config differs by its seed alone."""
+        config = self.config.replace(seed=0, weights=Path(self.config.weights).name)
+        return json.dumps([config.to_json(), sorted(self.data.digests.items())])
+
+    @property
+    def test_digest(self) -> str:
+        """What stands for the run's test images: those of its data, or those that it held out; "" without any."""
+        return str((self.notes.get("digests") or self.data.digests).get("test", ""))
+
+    @property
     def environment(self) -> dict[str, Any]:
         return read_json(self.folder / "environment.json")
 
@@ -247,6 +259,21 @@ class Run:
         return folder_bytes(self.folder)
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How often the test part that a run was judged by was opened, in all the folder of its runs.
+
+    Attributes:
+        family_runs, family: runs of the same config and data, whatever their seed, and their openings together.
+        all_runs, everyone: the same of all runs with the same test images, whatever their config.
+    """
+
+    family_runs: int
+    family: int
+    all_runs: int
+    everyone: int
+
+
 class RunStore:
     """All runs below one folder."""
 
@@ -289,6 +316,17 @@ class RunStore:
             with suppress(RunError):
                 found.append(Run(folder))
         return sorted(found, key=lambda run: (run.created, run.name))
+
+    def looks(self, run: Run) -> Looks:
+        """How often the run's test images were opened by it and its fellows; broken runs are passed over."""
+        judged, family = [], []
+        for other in self.runs():
+            with suppress(RunError, UsageError):
+                if other.test_digest == run.test_digest and run.test_digest:
+                    judged.append(other.ledger.judgements())
+                    if other.family == run.family:
+                        family.append(judged[-1])
+        return Looks(len(family), sum(family), len(judged), sum(judged))
 
     def unreadable(self) -> list[RunError]:
         """What is wrong with the folders that `runs` passes over: broken ones, and those of a newer ropero."""

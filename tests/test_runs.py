@@ -171,3 +171,18 @@ def test_the_ledger_only_grows(store: RunStore, splits: Splits) -> None:
     ledger.record("predict", "abc", 1, None)
     assert ledger.judgements() == 1
     assert [(o.verb, o.images, o.accuracy) for o in ledger.openings()] == [("evaluate", 60, 0.5), ("predict", 1, None)]
+
+
+def test_looks_of_fellows_are_counted(store: RunStore, splits: Splits) -> None:
+    one, same, other = make(store, splits), make(store, splits, seed=3), make(store, splits, epochs=2)
+    strange = make(store, Splits(splits.train, None, splits.train))
+    for run, times in ((one, 1), (same, 2), (other, 3), (strange, 9)):
+        for _ in range(times):
+            run.ledger.record("evaluate", "x", 60, 0.9)
+    one.ledger.record("predict", "x", 1, None)  # a look at a single image judges nothing
+    looks = store.looks(one)
+    assert (looks.family_runs, looks.family, looks.all_runs, looks.everyone) == (2, 3, 3, 6)
+    assert store.looks(other).family_runs == 1
+    (other.folder / "config.json").write_text("{}", "utf-8")
+    (other.folder / "data.json").write_text("{}", "utf-8")
+    assert store.looks(one).all_runs == 2

@@ -28,7 +28,7 @@ from ropero.reports import explorer, figures, parts, trust, verdicts, words
 from ropero.reports.output import as_svg
 from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
 from ropero.reports.typeface import SECOND, embedded, is_chinese
-from ropero.runs import Run
+from ropero.runs import Run, RunStore
 from ropero.storage import write_text
 from ropero.texts import current, language, t, tn
 from ropero.texts.numbers import Numbers
@@ -79,7 +79,7 @@ def gallery(title: str, items: Sequence[tuple[str, Figure]], tables: Sequence[Ta
 
 
 def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary) -> dict[str, Any]:
-    openings = run.ledger.openings()
+    openings, looks = run.ledger.openings(), RunStore(run.folder.parent).looks(run)
     history = run.history
     return {
         **_evaluation_values(evaluation),
@@ -87,7 +87,7 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         "headline": parts.headline(evaluation, run, summary),
         "conclusions": words.conclusions(evaluation, history, run.config),
         "choice": words.choice(run.config, history, parts.held_out(run)),
-        "opened": words.opened(openings, run.card.weights_sha256),
+        "opened": words.opened(openings, run.card.weights_sha256) + words.looked(looks),
         "ledger": parts.ledger_rows(run),
         "facts": parts.facts(run, summary),
         "recipe": words.recipe(run.config),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
-from ropero.runs import Run
+from ropero.runs import Looks, Run
 from ropero.texts import mark, t, tn
 from ropero.texts.numbers import Numbers
 from ropero.training import commands
@@ -221,6 +221,29 @@ def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
         )  # fmt: skip
     if count > 1:
         said.append(t("If anything was changed because of what an earlier opening showed, these figures are too good."))
+    return said
+
+
+def looked(looks: Looks) -> list[str]:
+    """How often other runs looked at the same test images; nothing where there are none."""
+    said = []
+    if looks.family_runs > 1:
+        said.append(
+            t(
+                "{runs} runs here have this config and differ by their seed alone; together they opened it {n} times.",
+                runs=looks.family_runs,
+                n=looks.family,
+            )
+        )
+    if looks.all_runs > looks.family_runs:
+        said.append(
+            t(
+                "All {runs} runs here with these test images opened them {n} times. The more of them a choice was made "
+                "from, the more the best one's figure is luck.",
+                runs=looks.all_runs,
+                n=looks.everyone,
+            )
+        )
     return said
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Sequence
@@ -144,7 +143,7 @@ def compare(
             loaded[run.data.source] = evaluate_verb.reload(run, data)
         here = splits or loaded[run.data.source]
         judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
-        family = families.setdefault(_family(run), len(families) + 1)
+        family = families.setdefault(run.family, len(families) + 1)
         part = evaluate_verb.part_of(run, split, splits=here)
         entries.append(_entry(run, judged, part, family, device))
     evaluations = {entry.run.name: entry.evaluation for entry in entries}
@@ -171,11 +170,6 @@ def _entry(run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int
         family=family,
         openings=judged.openings,
     )
-
-
-def _family(run: Run) -> str:
-    """The same for runs whose config differs by its seed alone, of the same data."""
-    return json.dumps([run.config.replace(seed=0, weights="").to_json(), sorted(run.data.digests.items())])
 
 
 def _error(entry: Entry) -> float:

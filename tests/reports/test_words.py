@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ropero.reports import words
 from ropero.reports.words import recipe
+from ropero.runs import Looks
 from ropero.training.config import TrainConfig
 
 PLAIN = TrainConfig(flip="none", erase=0.0)
@@ -51,3 +53,11 @@ def test_what_changes_nothing_is_not_told() -> None:
     ):
         assert said(**changes) == plain
     assert "validation images" not in said(mixup=0.2, augment_validation=True)  # they are not mixed
+
+
+def test_looks_of_other_runs_are_said_where_there_are_any() -> None:
+    assert words.looked(Looks(1, 1, 1, 1)) == []
+    (seeds,) = words.looked(Looks(3, 4, 3, 4))
+    assert seeds.startswith("3 runs here have this config")
+    both = words.looked(Looks(3, 4, 12, 15))
+    assert "All 12 runs here with these test images opened them 15 times." in both[1]
