@@ -25,14 +25,20 @@ def report(
     out: Annotated[
         Path | None, Parameter(help=mark("File for the page; by default report.html in the run's folder."))
     ] = None,
+    plain: Annotated[
+        bool,
+        Parameter(negative=(), help=mark("Leave out corruptions and explanations, which take a minute to measure.")),
+    ] = False,
     open: Annotated[bool, Parameter(negative=(), help=mark("Open it in the browser."))] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
     from ropero.workbench import report as verb
+    from ropero.workbench.progress import FileProgress
 
     found = RunStore(common.runs).find(run)
-    path = verb.report(found, data=data, out=out)
+    with FileProgress(screen.err()) as progress:
+        path = verb.report(found, data=data, out=out, examined=not plain, progress=progress)
     if common.json:
         screen.show_json({"run": found.name, "report": str(path)})
     else:

@@ -120,12 +120,13 @@ def train(
 def _report(run: Run, splits: Splits, as_json: bool) -> dict[str, Any]:
     from ropero.workbench import evaluate as evaluate_verb
     from ropero.workbench import report as report_verb
-    from ropero.workbench.progress import EncodingProgress
+    from ropero.workbench.progress import EncodingProgress, FileProgress
 
     evaluated = evaluate_verb.evaluate(run, splits=splits, told=EncodingProgress(screen.err()))
     if not as_json:
         show_evaluation(evaluated)
-    path = report_verb.report(run, splits=splits)
+    with FileProgress(screen.err()) as progress:
+        path = report_verb.report(run, splits=splits, progress=progress)
     if not as_json:
         screen.show(t("Report: {path}", path=path))
     return {"test": evaluated.evaluation.to_json(), "report": str(path)}

@@ -41,6 +41,11 @@ def usual(model: Classifier) -> str:
     return GRAD_CAM if _maps_of(model) is not None else OCCLUSION
 
 
+def possible(model: Classifier) -> list[str]:
+    """The methods that this network can be explained by: all but, without feature maps, Grad-CAM."""
+    return [method for method in METHODS if method != GRAD_CAM or _maps_of(model) is not None]
+
+
 def explain(method: str, model: Classifier, images: Images, classes: Labels) -> Maps:
     """A map for each image and class by a method of METHODS.
 
@@ -98,8 +103,8 @@ def integrated_gradients(model: Classifier, images: Images, classes: Labels) -> 
 
 
 def occlusion(model: Classifier, images: Images, classes: Labels, *, side: int = 0, step: int = 0) -> Maps:
-    """Zeiler and Fergus 2014, arXiv 1311.2901: how much the probability of the class falls, on average, when a square
-    of the image's own mean shade covers the pixel.
+    """Zeiler and Fergus 2014, arXiv 1311.2901: how much the probability of the class falls, on average, when a black
+    square covers the pixel.
 
     Args:
         side: of the square in pixels, step: from one to the next; a fifth and a tenth of the image when 0.
@@ -108,7 +113,6 @@ def occlusion(model: Classifier, images: Images, classes: Labels, *, side: int =
     side = side or max(2, round(min(height, width) / 5))
     step = step or max(1, round(min(height, width) / 14))
     numbers = np.arange(len(images))
-    shades = np.rint(images.mean(axis=(1, 2), keepdims=True)).astype(np.uint8)
     before = inference.probabilities(model, images)[numbers, classes]
     falls = np.zeros((len(images), height, width), np.float64)
     covers = np.zeros((height, width))
@@ -116,7 +120,7 @@ def occlusion(model: Classifier, images: Images, classes: Labels, *, side: int =
         for left in range(1 - side, width, step):
             there = (slice(max(top, 0), top + side), slice(max(left, 0), left + side))
             covered = images.copy()
-            covered[(slice(None), *there)] = shades
+            covered[(slice(None), *there)] = 0
             after = inference.probabilities(model, covered)[numbers, classes]
             falls[(slice(None), *there)] += (before - after)[:, None, None]
             covers[there] += 1
@@ -125,7 +129,10 @@ def occlusion(model: Classifier, images: Images, classes: Labels, *, side: int =
 
 
 def _maps_of(model: Classifier) -> nn.Module | None:
-    """The last module of the trunk, or of a base before it, whose output is (N, channels, h, w) with several places."""
+    """The last module of the trunk, or of a base before it, whose output is (N, channels, h, w) with several places.
+
+    Earlier, finer maps look better and are less faithful (docs/lab-notes.md).
+    """
     last: list[nn.Module] = []
 
     def note(module: nn.Module, _: object, output: object) -> None:
@@ -166,7 +173,7 @@ def _logit(model: Classifier, pixels: Tensor, classes: Labels) -> None:
     """Run the network forwards, and backwards from each image's logit of its class."""
     with torch.enable_grad():
         logits = model.eval()(pixels)
-        wanted = torch.from_numpy(np.asarray(classes, np.int64)).to(logits.device)
+        wanted = torch.tensor(np.asarray(classes, np.int64)).to(logits.device)
         logits.gather(1, wanted[:, None]).sum().backward()
     model.zero_grad(set_to_none=True)
 

@@ -6,15 +6,18 @@ gives a function that says probabilities. Legend: N images, H x W pixels, S step
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from ropero.data.dataset import Images
+from ropero.errors import RunError
 from ropero.metrics.statistics import bootstrap_interval
+from ropero.texts import t
 
 Floats = NDArray[np.float64]
 Maps = NDArray[np.float32]
@@ -44,6 +47,38 @@ class Advantage:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """How faithful a method's maps are on some images of a part.
+
+    Attributes:
+        shares, curves, chance: deletion and insertion curves (S + 1,) of the maps and of random ones, by name.
+        deletion, insertion: by how much the maps do better than random ones; above 0 is better.
+    """
+
+    method: str
+    images: int
+    split: str
+    shares: list[float]
+    curves: Mapping[str, list[float]]
+    chance: Mapping[str, list[float]]
+    deletion: Advantage
+    insertion: Advantage
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, with English keys."""
+        return {**vars(self), "deletion": vars(self.deletion), "insertion": vars(self.insertion)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Explained:
+        """What `to_json` gave. Raises RunError for anything else."""
+        try:
+            deletion, insertion = (Advantage(**values.pop(name)) for name in ("deletion", "insertion"))
+            return cls(deletion=deletion, insertion=insertion, **values)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise RunError(t("The stored figures of the explanations are damaged: {reason}", reason=error)) from error
 
 
 def faithfulness(images: Images, maps: Maps, classes: NDArray[np.int64], ask: Ask, steps: int = STEPS) -> Faithfulness:

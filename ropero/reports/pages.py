@@ -25,6 +25,7 @@ from ropero.evaluation.judge import Judge
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import explorer, figures, parts, trust, verdicts, words
+from ropero.reports.examined import Examined, values
 from ropero.reports.output import as_svg
 from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
 from ropero.reports.typeface import SECOND, embedded, is_chinese
@@ -43,7 +44,15 @@ _HTML_LANG = {"en": "en", "es": "es", "zh": "zh-Hans"}
 _FONT_MARK = "/*embedded font*/"
 
 
-def run_report(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, *, lang: str) -> str:
+def run_report(
+    run: Run,
+    evaluation: Evaluation,
+    pictures: Dataset,
+    summary: Summary,
+    *,
+    lang: str,
+    examined: Examined | None = None,
+) -> str:
     """The report of a run as one HTML page.
 
     Args:
@@ -51,18 +60,25 @@ def run_report(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Sum
         pictures: the part that was evaluated, or some of its images; found by row.
         summary: of the run's network.
         lang: "en", "es" or "zh".
+        examined: what corruptions and explanations gave, where they were measured.
     """
     with language(lang):
         title = t("{network} on {data}", network=run.config.network, data=run.data.name)
-        return render_page("run.html", title, **_run_values(run, evaluation, pictures, summary))
+        return render_page("run.html", title, **_run_values(run, evaluation, pictures, summary, examined))
 
 
 def write_run_report(
-    run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, lang: str, out: Path | None = None
+    run: Run,
+    evaluation: Evaluation,
+    pictures: Dataset,
+    summary: Summary,
+    lang: str,
+    out: Path | None = None,
+    examined: Examined | None = None,
 ) -> Path:
     """Write the report to `out`, else into the run's folder, and return its path."""
     path = out or run.folder / "report.html"
-    write_text(path, run_report(run, evaluation, pictures, summary, lang=lang))
+    write_text(path, run_report(run, evaluation, pictures, summary, lang=lang, examined=examined))
     return path
 
 
@@ -78,7 +94,9 @@ def gallery(title: str, items: Sequence[tuple[str, Figure]], tables: Sequence[Ta
     return render_page("gallery.html", title, items=shown, tables=tables, intro=intro)
 
 
-def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary) -> dict[str, Any]:
+def _run_values(
+    run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, examined: Examined | None
+) -> dict[str, Any]:
     openings, looks = run.ledger.openings(), RunStore(run.folder.parent).looks(run)
     history = run.history
     return {
@@ -104,6 +122,7 @@ def _run_values(run: Run, evaluation: Evaluation, pictures: Dataset, summary: Su
         "first": parts.cards(evaluation, parts.positions(evaluation, FIRST_IMAGES), pictures),
         "mistakes": parts.cards(evaluation, evaluation.confident_mistakes(MISTAKES).tolist(), pictures),
         "explorer": explorer.data(evaluation, pictures),
+        "examined": None if examined is None else values(examined, evaluation.classes),
         "pixelated": parts.pixelated(pictures),
         "layers": parts.layer_rows(summary),
         "summary": summary,

@@ -108,7 +108,8 @@ class Trained:
 
     def report(self, *, lang: str | None = None) -> Path:
         """Write report.html and return its path."""
-        return report_verb.report(self.run, lang=lang, splits=self._splits)
+        with FileProgress(Console(stderr=True)) as progress:
+            return report_verb.report(self.run, lang=lang, splits=self._splits, progress=progress)
 
     def _repr_html_(self) -> str | None:
         try:

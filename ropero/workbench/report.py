@@ -1,16 +1,28 @@
-"""The verb `report`: the page of a run, from what its folder holds. Opens no test split: predictions are stored."""
+"""The verb `report`: the page of a run. Predictions are stored; corruptions and explanations are measured the first
+time, and that look at test images is noted."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ropero import texts
-from ropero.data.dataset import Splits
+from ropero.data.dataset import Dataset, Splits
+from ropero.data.raw import Progress
 from ropero.errors import UsageError
+from ropero.evaluation.evaluate import Evaluation
 from ropero.models.summary import summarise
 from ropero.runs import TRAINED, Run
 from ropero.texts import t
+from ropero.workbench import examine
 from ropero.workbench.evaluate import part_of
+
+if TYPE_CHECKING:
+    from ropero.reports.examined import Examined
+
+MISTAKES, FIRST = 6, 6  # images that are explained
 
 
 def report(
@@ -21,6 +33,8 @@ def report(
     data: str | None = None,
     splits: Splits | None = None,
     out: Path | None = None,
+    examined: bool = True,
+    progress: Progress | None = None,
 ) -> Path:
     """Write the run's report.html, and its figures as PNG beside it, and return the page's path.
 
@@ -28,6 +42,7 @@ def report(
         lang: "en", "es" or "zh"; the language in force when not given.
         out: where the page goes, when not to report.html in the run's folder.
         data, splits: where the pictures are, as for `evaluate`.
+        examined: measure corruptions and explanations too, where that was not done before, and show them.
 
     Raises:
         UsageError: the run has not been evaluated on this part yet.
@@ -42,7 +57,31 @@ def report(
     part = part_of(run, split, data=data, splits=splits)
     chosen = lang or texts.current()
     album.save_figures(run.history, evaluation, part, run.folder / "figures", chosen)
-    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen, out)
+    found = _examined(run, evaluation, part, progress) if examined else None
+    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen, out, found)
+
+
+def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progress | None) -> Examined:
+    """What the page shows beyond predictions; explained are the most confident mistakes and the first images."""
+    from ropero.reports.examined import Examined, Shown
+
+    robustness = examine.robustness(run, part, progress=progress)
+    explained = examine.explained(run, part)
+    mistakes = evaluation.confident_mistakes(MISTAKES).tolist()
+    chosen = [*mistakes, *(at for at in range(len(evaluation)) if at not in mistakes)][: MISTAKES + FIRST]
+    places = {int(row): at for at, row in enumerate(part.rows)}
+    wanted = [(at, int(k)) for at in chosen for k in dict.fromkeys((evaluation.predicted[at], evaluation.labels[at]))]
+    images = np.stack([part.images[places[int(evaluation.rows[at])]] for at, _ in wanted])
+    maps = examine.maps(run, images, np.array([k for _, k in wanted]), explained[0].method)
+    pictures = [
+        Shown(
+            at,
+            part.images[places[int(evaluation.rows[at])]],
+            [(k, one) for (other, k), one in zip(wanted, maps, strict=True) if other == at],
+        )
+        for at in chosen
+    ]
+    return Examined(robustness, explained, pictures)
 
 
 def fragment(run: Run) -> str:

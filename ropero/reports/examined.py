@@ -1,0 +1,120 @@
+"""The part of a report about corruptions and explanations: tables, figures, pictures as data for the template.
+
+Knows nothing of networks: figures and maps come in. Legend: N images, H x W pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from ropero.evaluation.explain import METHODS
+from ropero.evaluation.faithfulness import Advantage, Explained
+from ropero.evaluation.robustness import Robustness
+from ropero.reports import parts, trust
+from ropero.reports.output import as_svg
+from ropero.reports.overlays import overlay
+from ropero.reports.thumbnails import thumbnail
+from ropero.texts import t
+from ropero.texts.numbers import Numbers
+
+FAIR = 0.0  # an interval that lies above it shows a map to be better than a random one
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture and the maps of classes for it: position in the evaluation, image, and (class, map (H, W)) of each."""
+
+    position: int
+    image: NDArray[np.uint8]
+    maps: Sequence[tuple[int, NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found beside the predictions: robustness, how faithful each method is (the best first), pictures with
+    the best method's maps."""
+
+    robustness: Robustness
+    explained: Sequence[Explained]
+    pictures: Sequence[Shown]
+
+
+def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
+    """What the template shows of it."""
+    best = examined.explained[0]
+    return {
+        "robustness": _robustness(examined.robustness),
+        "robustness_words": _robust(examined.robustness),
+        "faithful": _faithful(best),
+        "faithful_rows": [_method(one) for one in examined.explained],
+        "faithful_words": _faithful_words(best),
+        "explained": [
+            {
+                "picture": thumbnail(one.image),
+                "maps": [(thumbnail(overlay(one.image, places)), t(classes[k])) for k, places in one.maps],
+            }
+            for one in examined.pictures
+        ],
+    }
+
+
+def _robustness(found: Robustness) -> Markup:
+    accuracies = {kind: np.asarray(row) for kind, row in found.accuracies.items()}
+    return parts.svg(as_svg(trust.robustness(accuracies, found.clean), t("Accuracy under corruptions")))
+
+
+def _robust(found: Robustness) -> list[str]:
+    n = Numbers.current()
+    return [
+        t(
+            "Of {images} images it names {clean} correctly as they are, and {mean} on average over all corruptions and "
+            "severities.",
+            images=n.whole(found.images),
+            clean=n.percent(found.clean),
+            mean=n.percent(found.mean),
+        ),
+        t(
+            "The worst is {kind}: {accuracy} on average.",
+            kind=t(found.worst),
+            accuracy=n.percent(float(np.mean(found.accuracies[found.worst]))),
+        ),
+    ]
+
+
+def _faithful(best: Explained) -> Markup:
+    ours = {name: np.asarray(curve) for name, curve in best.curves.items()}
+    chance = {name: np.asarray(curve) for name, curve in best.chance.items()}
+    figure = trust.faithful(np.asarray(best.shares), ours, chance)
+    return parts.svg(as_svg(figure, t("What deleting and inserting pixels does")))
+
+
+def _method(one: Explained) -> tuple[str, str, str]:
+    return t(METHODS[one.method]), _advantage(one.deletion), _advantage(one.insertion)
+
+
+def _advantage(one: Advantage) -> str:
+    n = Numbers.current()
+    return f"{n.decimal(one.mean)} ({n.decimal(one.low)} … {n.decimal(one.high)})"
+
+
+def _faithful_words(best: Explained) -> list[str]:
+    said = [
+        t(
+            "A map is faithful when blackening the pixels that it points to lowers the probability faster, and putting "
+            "them first raises it faster, than a random map does. Measured on {n} images; the figures are areas "
+            "between the curves with their 95% intervals.",
+            n=best.images,
+        )
+    ]
+    proven = best.deletion.low > FAIR and best.insertion.low > FAIR
+    if proven:
+        said.append(t("The maps shown here are: both intervals lie above 0."))
+    else:
+        said.append(t("The maps shown here are not shown to be: look at them with doubt."))
+    return said

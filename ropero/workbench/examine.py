@@ -1,0 +1,121 @@
+"""What a report shows beyond the predictions: a run under corruptions, and whether its explanations are faithful.
+
+Both are kept in the run's folder. They look at images of the part that was evaluated, and where that is the test part
+the ledger notes it: nothing is chosen by it, but it is a look.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropero.data.dataset import Dataset, Images
+from ropero.data.raw import Progress
+from ropero.evaluation import explain
+from ropero.evaluation.faithfulness import Explained, advantage, faithfulness, random_maps
+from ropero.evaluation.robustness import Robustness, measure
+from ropero.models.classifier import Classifier
+from ropero.models.inference import probabilities
+from ropero.runs import Run
+from ropero.runtime import mix_seed
+from ropero.storage import read_json, write_json
+from ropero.texts import t
+
+CORRUPTED, EXPLAINED = 1_000, 100  # images that are looked at
+BEHIND_BASE = 20  # of each, where a frozen base takes a tenth of a second for an image
+
+
+def robustness(run: Run, part: Dataset, *, device: str = "auto", progress: Progress | None = None) -> Robustness:
+    """Accuracy under corruptions on some images of a part, from the run's folder when it was measured before."""
+    stored = _stored(run, part.split, "robustness")
+    if stored is not None:
+        return Robustness.from_json(stored)
+    model = run.model(device)
+    part = _some(part, _count(model, CORRUPTED))
+    _note(run, part.split, "robustness", len(part))
+
+    def told(done: int, total: int) -> None:
+        if progress:
+            progress(t("corruptions"), done * len(part), total * len(part), "images")
+
+    found = measure(lambda images: probabilities(model, images).argmax(axis=1).astype(np.int64), part, told)
+    _store(run, part.split, "robustness", found.to_json())
+    return found
+
+
+def explained(run: Run, part: Dataset, *, device: str = "auto") -> list[Explained]:
+    """How faithful each method's explanations are on some images of a part, the best method first; from the run's
+    folder when measured before."""
+    stored = _stored(run, part.split, "explained")
+    if stored is not None:
+        return [Explained.from_json(one) for one in stored.get("methods", [])]
+    model = run.model(device)
+    part = _some(part, _count(model, EXPLAINED))
+    _note(run, part.split, "explain", len(part))
+    found = [examine_maps(model, part, method) for method in explain.possible(model)]
+    found.sort(key=lambda one: -(one.deletion.mean + one.insertion.mean))
+    _store(run, part.split, "explained", {"methods": [one.to_json() for one in found]})
+    return found
+
+
+def examine_maps(model: Classifier, part: Dataset, method: str) -> Explained:
+    """Deletion and insertion of a method's maps for the predicted classes, beside those of random maps."""
+    images = part.images
+    answers = probabilities(model, images)
+    classes: NDArray[np.int64] = answers.argmax(axis=1).astype(np.int64)
+
+    def ask(some: Images) -> NDArray[np.float32]:
+        return probabilities(model, some)
+
+    ours = faithfulness(images, explain.explain(method, model, images, classes), classes, ask)
+    height, width = images.shape[1:3]
+    chance = faithfulness(images, random_maps((len(images), height, width)), classes, ask)
+    return Explained(
+        method=method,
+        images=len(images),
+        split=part.split,
+        shares=ours.shares.tolist(),
+        curves={"deletion": ours.deletion.tolist(), "insertion": ours.insertion.tolist()},
+        chance={"deletion": chance.deletion.tolist(), "insertion": chance.insertion.tolist()},
+        deletion=advantage(chance.deletion_areas, ours.deletion_areas),
+        insertion=advantage(ours.insertion_areas, chance.insertion_areas),
+    )
+
+
+def maps(run: Run, images: Images, classes: NDArray[np.int64], method: str = "", device: str = "auto") -> NDArray[Any]:
+    """(N, H, W) maps of images for classes (N,), by the usual method where none is named."""
+    model = run.model(device)
+    return explain.explain(method or explain.usual(model), model, images, classes)
+
+
+def _count(model: Classifier, usual: int) -> int:
+    return usual if model.base is None else BEHIND_BASE
+
+
+def _some(part: Dataset, count: int) -> Dataset:
+    """So many images drawn by chance, the same ones for every run."""
+    if len(part) <= count:
+        return part
+    rng = np.random.default_rng(mix_seed("examined", len(part)))
+    return part.take(np.sort(rng.permutation(len(part))[:count]))
+
+
+def _stored(run: Run, split: str, name: str) -> dict[str, Any] | None:
+    path = run.folder / "evaluation" / f"{split}-{name}.json"
+    if not path.exists():
+        return None
+    found = read_json(path)
+    return found if found.pop("weights_sha256", None) == run.card.weights_sha256 else None
+
+
+def _store(run: Run, split: str, name: str, content: dict[str, Any]) -> None:
+    write_json(run.folder / "evaluation" / f"{split}-{name}.json",
+               {**content, "weights_sha256": run.card.weights_sha256})  # fmt: skip
+
+
+def _note(run: Run, split: str, verb: str, images: int) -> None:
+    """Note a look at test images, before it is taken."""
+    if split == "test":
+        run.ledger.record(verb, run.card.weights_sha256, images, None)
