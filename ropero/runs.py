@@ -8,6 +8,7 @@
       history.jsonl       one record an epoch
       model.safetensors   the weights
       model.json          their card
+      changes.jsonl       what a person changed in the data before this run, where there is such a list
       judge.npz           what says sure, unsure or not a garment; judge.json its numbers
       evaluation/         <split>.json (numbers) and <split>.npz (labels, probabilities, rows)
       test-ledger.jsonl   every opening of the test part
@@ -33,6 +34,8 @@ from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
+from ropero.data.changes import Changes
+from ropero.data.changes import read as read_changes
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import RunError, UsageError, did_you_mean
 from ropero.evaluation.evaluate import Evaluation
@@ -223,6 +226,12 @@ class Run:
 
     def _evaluation_paths(self, split: str) -> tuple[Path, Path]:
         return self.folder / "evaluation" / f"{split}.json", self.folder / "evaluation" / f"{split}.npz"
+
+    @property
+    def changes(self) -> Changes:
+        """What was changed in the data before this run; an empty list where nothing was."""
+        path = self.folder / "changes.jsonl"
+        return read_changes(path) if path.exists() else Changes()
 
     @property
     def judge(self) -> Judge | None:

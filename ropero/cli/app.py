@@ -21,6 +21,7 @@ from ropero.cli import (
     reproduce,
     runs,
     screen,
+    suspects,
     train,
     tune,
 )
@@ -55,6 +56,7 @@ def build() -> App:
     compare.register(app)
     predict.register(app)
     runs.register(app)
+    suspects.register(app)
     report.register(app)
     reproduce.register(app)
     completion.register(app)

@@ -59,6 +59,10 @@ def train(
     data: Source = "fashion-mnist",
     image_size: ImageSize = None,
     flags: TrainFlags = None,  # type: ignore[valid-type]
+    changes: Annotated[
+        Path | None,
+        Parameter(help=mark("Change list of labels, as `ropero suspects` makes one; the data stay as they are.")),
+    ] = None,
     written: Written = Written(),
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
     report: Annotated[
@@ -67,17 +71,19 @@ def train(
     ] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
+    from ropero.data.changes import read as read_changes
     from ropero.runs import RunStore
     from ropero.workbench import data as data_verb
     from ropero.workbench import train as verb
     from ropero.workbench.networks import chosen
     from ropero.workbench.progress import FileProgress, TrainingProgress
 
-    changes: dict[str, Any] = given(flags) if flags is not None else {}
-    config = chosen(changes)
+    config = chosen(given(flags) if flags is not None else {})
+    changed = read_changes(changes) if changes else None
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
         verb.base_weights(config, progress)
+    splits = changed.apply(splits) if changed else splits
     has_test = splits.test is not None or config.test > 0
     if report:
         # Better said now than after the training.
@@ -95,6 +101,7 @@ def train(
             callbacks=[TrainingProgress(screen.err())],
             outputs=verb.Outputs(**asdict(written)),
             announce=lambda plan: _announce(plan, written),
+            changes=changed,
         )
     except KeyboardInterrupt as error:
         if again:

@@ -59,14 +59,14 @@ def data(evaluation: Evaluation, pictures: Dataset) -> dict[str, Any]:
         "verdict": _packed(verdicts[positions], "u1"),
         "row": _packed(evaluation.rows[positions], "<u4"),
     }
-    return {"sheets": made, "count": len(positions), "total": len(evaluation), "json": _safe(content)}
+    return {"sheets": made, "count": len(positions), "total": len(evaluation), "json": safe_json(content)}
 
 
 def _packed(values: NDArray[Any], kind: str) -> str:
     return base64.b64encode(values.astype(kind).tobytes()).decode("ascii")
 
 
-def _safe(content: dict[str, Any]) -> Markup:
+def safe_json(content: dict[str, Any]) -> Markup:
     """JSON that may stand inside a script element: nothing in it can end the element."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))

@@ -208,9 +208,9 @@ def _render(template: str, **values: Any) -> str:
     )  # fmt: skip
 
 
-def render_page(template: str, title: str, **values: Any) -> str:
+def render_page(template: str, title: str, scripts: Sequence[str] = SCRIPTS, **values: Any) -> str:
     """A whole page, its policy and its font put in last: both depend on what it holds."""
-    script = "\n".join((TEMPLATES / name).read_text("utf-8").strip() for name in SCRIPTS)
+    script = "\n".join((TEMPLATES / name).read_text("utf-8").strip() for name in scripts)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     policy = (
         "default-src 'none'; img-src data:; font-src data:; style-src 'unsafe-inline'; "

@@ -136,12 +136,13 @@ def compare(
         raise UsageError(t("Comparing takes two runs or more, got {n}.", n=len(runs)))
     families: dict[str, int] = {}
     entries = []
-    loaded: dict[str, Splits] = {}
+    loaded: dict[tuple[str, str], Splits] = {}  # by source and what was changed in it
     for run in runs:
         run.require_trained()
-        if splits is None and run.data.source not in loaded:
-            loaded[run.data.source] = evaluate_verb.reload(run, data)
-        here = splits or loaded[run.data.source]
+        key = (run.data.source, run.changes.to_lines())
+        if splits is None and key not in loaded:
+            loaded[key] = evaluate_verb.reload(run, data)
+        here = splits or loaded[key]
         judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
         family = families.setdefault(run.family, len(families) + 1)
         part = evaluate_verb.part_of(run, split, splits=here)

@@ -89,7 +89,11 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
 
 
 def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:
-    """The run's data from where it says they are, or from `data`."""
+    """The run's data from where it says they are, or from `data`, changed as they were for it."""
+    return run.changes.apply(_loaded(run, data, progress))
+
+
+def _loaded(run: Run, data: str | None, progress: Progress | None) -> Splits:
     note = run.data
     side = note.image_size
     name = note.source.partition("=")[0]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropero import runtime
+from ropero import runtime, texts
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.duplicates import find_duplicates
 from ropero.data.raw import Progress
@@ -36,6 +36,7 @@ from ropero.workbench import evaluate as evaluate_verb
 from ropero.workbench import train as train_verb
 
 FOLDS = 5
+REVIEWED = 500  # suspects on the page
 Floats = NDArray[np.float32]
 
 
@@ -169,3 +170,42 @@ def _digest(part: Dataset, config: TrainConfig, folds: int) -> str:
     """Twelve letters that stand for everything that decides the result."""
     text = json.dumps([part.digest, config.to_json(), folds, runtime.environment()["code_sha256"]], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def write_review(found: Suspected, lang: str) -> Path:
+    """Write review.html beside the result: the most suspect labels and pairs that differ, to be gone through.
+
+    Raises MissingExtra without ropero[report].
+    """
+    from ropero.reports import review
+
+    part = found.part
+    with texts.language(lang):
+        doubts = [
+            review.Doubt(
+                int(at),
+                int(guess),
+                t("It looks like {name} to networks that did not learn from it.", name=t(part.classes[guess])),
+            )
+            for at, guess in list(zip(found.suspects.position, found.suspects.guess, strict=True))[:REVIEWED]
+        ]
+        places = {int(row): at for at, row in enumerate(part.rows)}
+        known = {doubt.position for doubt in doubts}
+        for pair in found.twins:
+            for row, other in (pair, pair[::-1]):
+                at, twin = places[row], places[other]
+                if at not in known:
+                    known.add(at)
+                    why = t(
+                        "It is nearly the same picture as row {row}, which is labelled {name}.",
+                        row=other,
+                        name=t(part.classes[part.labels[twin]]),
+                    )
+                    doubts.append(review.Doubt(at, int(part.labels[twin]), why))
+        intro = t(
+            "{shown} of {n} images of {data}, the most doubtful first. Decide by looking: the networks may be wrong.",
+            shown=len(doubts),
+            n=len(part),
+            data=part.name,
+        )
+    return review.write(doubts, part, found.probabilities, found.folder / "review.html", lang, intro)

@@ -13,6 +13,7 @@ from typing import Any
 from filelock import Timeout
 
 from ropero import runtime
+from ropero.data.changes import Changes
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
@@ -95,6 +96,7 @@ def train(
     callbacks: Sequence[Callback] = (),
     outputs: Outputs = Outputs(),
     announce: Callable[[Plan], None] | None = None,
+    changes: Changes | None = None,
 ) -> Training:
     """Train as the config says, in a run folder of the store.
 
@@ -106,6 +108,7 @@ def train(
         callbacks: what is told of the progress.
         outputs: what else is written into the run's folder. Of a run that is trained already, that is history.csv.
         announce: is told the plan, with the time it will take, before the first step.
+        changes: what a person changed in these splits, as they are here; the run keeps the list to load them again.
 
     Raises:
         UsageError, DataError, TrainingDiverged: what the config and the data do not allow.
@@ -130,6 +133,8 @@ def train(
                 run, found = store.create(config, note, environment), None
             elif run.status == TRAINED:
                 return _already(run, outputs)
+            if changes:
+                write_text(run.folder / "changes.jsonl", changes.to_lines())
             if announce:
                 left = 1 - _share_done(run, config, len(parts.train))
                 seconds = estimate_seconds(config, parts.train, parts.validation)
@@ -137,7 +142,9 @@ def train(
             _fit(run, config, parts, [*outputs.callbacks(run.folder, parts.validation), *callbacks])
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
-        return train(splits, config, store, again=True, callbacks=callbacks, outputs=outputs, announce=announce)
+        return train(
+            splits, config, store, again=True, callbacks=callbacks, outputs=outputs, announce=announce, changes=changes
+        )
     return Training(run, "resumed" if found else "new")
 
 

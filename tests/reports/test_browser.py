@@ -17,7 +17,9 @@ import pytest
 from conftest import synthetic
 from PIL import Image
 
+from ropero.data import changes
 from ropero.data.dataset import Dataset, Splits
+from ropero.reports import review
 from ropero.runs import RunStore
 from ropero.training.config import TrainConfig
 from ropero.workbench.evaluate import evaluate
@@ -152,3 +154,50 @@ def test_a_telephone_needs_no_sideways_scrolling(chromium: Any, page_path: Path)
     phone.goto(page_path.as_uri())
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     phone.close()
+
+
+@pytest.fixture(scope="module")
+def review_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    part = synthetic(40)
+    probabilities = np.full((40, 3), 0.1, np.float32)
+    probabilities[np.arange(40), (part.labels + 1) % 3] = 0.8
+    doubts = [review.Doubt(at, int((part.labels[at] + 1) % 3), f"doubt {at}") for at in (7, 3, 20)]
+    path = tmp_path_factory.mktemp("review") / "review.html"
+    return review.write(doubts, part, probabilities, path, "en", "Look.")
+
+
+def test_labels_are_gone_through_undone_saved_and_applied(chromium: Any, review_path: Path, tmp_path: Path) -> None:
+    context = chromium.new_context(accept_downloads=True)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(review_path.as_uri())
+    assert page.locator("#progress").inner_text() == "0 of 3 decided"
+    assert page.locator("#where").inner_text() == "row 7"
+    assert page.locator("#labelled").inner_text() == "labelled block"
+    page.keyboard.press("d")
+    page.keyboard.press("r")  # row 3, a stripe that looks like a block
+    page.keyboard.press("u")
+    assert page.locator("#where").inner_text() == "row 3"
+    page.select_option("#class", "2")
+    page.locator("[data-act=relabel]").click()
+    page.reload()  # decisions stay
+    assert page.locator("#progress").inner_text() == "2 of 3 decided"
+    page.keyboard.press("a")
+    assert page.locator("#progress").inner_text() == "3 of 3 decided"
+    assert page.locator("[data-act=accept]").is_disabled()
+    with page.expect_download() as download:
+        page.locator("[data-act=save]").click()
+    saved = tmp_path / "changes.jsonl"
+    download.value.save_as(saved)
+    assert [(one.row, one.action, one.label) for one in changes.read(saved)] == [
+        (7, "drop", ""),
+        (3, "relabel", "ring"),
+        (20, "accept", ""),
+    ]
+    applied = changes.read(saved).apply(Splits(synthetic(40))).train
+    assert len(applied) == 39
+    assert applied.labels[list(applied.rows).index(3)] == 2
+    assert not said
+    context.close()

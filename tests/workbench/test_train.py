@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from conftest import Kill, synthetic
 
+from ropero.data.changes import Change, Changes
 from ropero.data.dataset import Splits
 from ropero.errors import UsageError
 from ropero.runs import RunStore
 from ropero.training.callbacks import Callback, csv_rows
 from ropero.training.config import TrainConfig
+from ropero.workbench import data as data_verb
 from ropero.workbench import train as verb
 from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import Outputs, Plan, cut, train
@@ -255,3 +257,20 @@ def test_a_trained_run_is_given_its_table_and_nothing_else(store: RunStore, spli
     assert (done.run.folder / "history.csv").read_text("utf-8") == csv_rows(done.run.history)
     assert not (done.run.folder / "weights").exists()
     assert not (done.run.folder / "tensorboard").exists()
+
+
+def test_changed_labels_come_along(source: Path, store: RunStore) -> None:
+    """A run of changed data loads them changed again, and is another run than that of the data as they are."""
+    plain = data_verb.load(str(source))
+    changes = Changes(
+        [
+            Change(part="train", row=0, was=plain.classes[plain.train.labels[0]], action="drop"),
+            Change(part="train", row=1, was=plain.classes[plain.train.labels[1]], action="relabel", label="2"),
+        ]
+    )
+    run = train(changes.apply(plain), CONFIG, store, changes=changes).run
+    assert run.images["train"] == len(plain.train) - 1
+    assert list(run.changes) == list(changes)
+    assert evaluate(run, split="train").evaluation.labels[0] == 2
+    assert train(changes.apply(plain), CONFIG, store, changes=changes).how == "already trained"
+    assert train(plain, CONFIG, store).how == "new"
