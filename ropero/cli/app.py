@@ -13,6 +13,7 @@ from ropero.cli import (
     completion,
     data,
     evaluate,
+    explain,
     explore,
     lr_find,
     networks,
@@ -54,6 +55,7 @@ def build() -> App:
     lr_find.register(app)
     evaluate.register(app)
     compare.register(app)
+    explain.register(app)
     predict.register(app)
     runs.register(app)
     suspects.register(app)

@@ -54,20 +54,28 @@ _KERAS_KINDS = {
 
 def summarise(model: Classifier) -> Summary:
     """The rows of a network and its totals; one that is no layer list is shown a blank image."""
-    rows = _listed(model) if model.design else _observed(model)
-    return Summary(tuple(rows), *count_parameters(model))
+    return Summary(tuple(row for row, _ in _rows(model)), *count_parameters(model))
 
 
-def _listed(model: Classifier) -> list[LayerRow]:
+def layers(model: Classifier) -> dict[str, nn.Module]:
+    """The modules behind the rows, by the rows' names."""
+    return {row.name: module for row, module in _rows(model)}
+
+
+def _rows(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
+    return _listed(model) if model.design else _observed(model)
+
+
+def _listed(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
     modules = [*model.trunk.children(), model.head]
     lines = table(model.design, model.input_shape)
     return [
-        LayerRow(name, kind, shape, count_parameters(module)[0])
+        (LayerRow(name, kind, shape, count_parameters(module)[0]), module)
         for (name, kind, shape), module in zip(lines, modules, strict=True)
     ]
 
 
-def _observed(model: Classifier) -> list[LayerRow]:
+def _observed(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
     """A row for each module that has no parts, or that has weights beside those of its parts.
 
     Weights of parts that are never called themselves are counted with the module that holds them, those of a part that
@@ -78,7 +86,7 @@ def _observed(model: Classifier) -> list[LayerRow]:
     called = {id(module) for _, module, _ in calls}
     counted: set[int] = set()
     seen: dict[str, int] = {}
-    rows: list[LayerRow] = []
+    rows: list[tuple[LayerRow, nn.Module]] = []
 
     def share(module: nn.Module) -> int:
         """The parameters of a module and of its parts that are not called, which no row before has."""
@@ -100,7 +108,7 @@ def _observed(model: Classifier) -> list[LayerRow]:
         name = f"{name}_{count}" if count else name
         if model.own_head is not None:
             name = model.own_head if path == "head" else path.removeprefix("trunk").removeprefix(".") or name
-        rows.append(LayerRow(name, kind, shape, parameters))
+        rows.append((LayerRow(name, kind, shape, parameters), module))
     return rows
 
 

@@ -197,14 +197,14 @@ def plot(predictions: list[Prediction], path: Path) -> list[Path]:
     if path.suffix:
         targets = [path]
     else:
-        targets = [path / f"{number:03d}-{_plain(one.name)}.png" for number, one in enumerate(predictions)]
+        targets = [path / f"{number:03d}-{plain_name(one.name)}.png" for number, one in enumerate(predictions)]
     return [
         output.save(drawings.prediction(one.seen, one.probabilities, one.classes, one.true), target)
         for one, target in zip(predictions, targets, strict=True)
     ]
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """A file name made of a picture's name, whatever characters that has."""
     return re.sub(r"[^A-Za-z0-9]+", "-", Path(name).stem or "picture").strip("-")[:60] or "picture"
 

@@ -30,6 +30,7 @@ from ropero.metrics.confident import Suspects
 from ropero.runs import RunStore
 from ropero.storage import write_bytes, write_json
 from ropero.texts import t
+from ropero.texts.numbers import whole
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
 from ropero.workbench import evaluate as evaluate_verb
@@ -204,8 +205,8 @@ def write_review(found: Suspected, lang: str) -> Path:
                     doubts.append(review.Doubt(at, int(part.labels[twin]), why))
         intro = t(
             "{shown} of {n} images of {data}, the most doubtful first. Decide by looking: the networks may be wrong.",
-            shown=len(doubts),
-            n=len(part),
+            shown=whole(len(doubts)),
+            n=whole(len(part)),
             data=part.name,
         )
     return review.write(doubts, part, found.probabilities, found.folder / "review.html", lang, intro)
