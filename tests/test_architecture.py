@@ -48,6 +48,7 @@ ONLY_IN = {
     "jinja2": {"reports"},
     "markupsafe": {"reports"},
     "fontTools": {"reports"},
+    "typst": {"reports"},
     "optuna": {"workbench"},
     "rich": {"workbench", "cli"},
     "cyclopts": {"cli"},

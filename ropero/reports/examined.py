@@ -50,10 +50,10 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
     best = examined.explained[0]
     return {
         "robustness": _robustness(examined.robustness),
-        "robustness_words": _robust(examined.robustness),
+        "robustness_words": robust_words(examined.robustness),
         "faithful": _faithful(best),
-        "faithful_rows": [_method(one) for one in examined.explained],
-        "faithful_words": _faithful_words(best),
+        "faithful_rows": [method_row(one) for one in examined.explained],
+        "faithful_words": faithful_words(best),
         "explained": [
             {
                 "picture": thumbnail(one.image),
@@ -69,7 +69,8 @@ def _robustness(found: Robustness) -> Markup:
     return parts.svg(as_svg(trust.robustness(accuracies, found.clean), t("Accuracy under corruptions")))
 
 
-def _robust(found: Robustness) -> list[str]:
+def robust_words(found: Robustness) -> list[str]:
+    """What corruptions do, in two sentences."""
     n = Numbers.current()
     return [
         t(
@@ -94,7 +95,8 @@ def _faithful(best: Explained) -> Markup:
     return parts.svg(as_svg(figure, t("What deleting and inserting pixels does")))
 
 
-def _method(one: Explained) -> tuple[str, str, str]:
+def method_row(one: Explained) -> tuple[str, str, str]:
+    """(method, gain by deletion, gain by insertion), with intervals."""
     return t(METHODS[one.method]), _advantage(one.deletion), _advantage(one.insertion)
 
 
@@ -103,7 +105,8 @@ def _advantage(one: Advantage) -> str:
     return f"{n.decimal(one.mean)} ({n.decimal(one.low)} … {n.decimal(one.high)})"
 
 
-def _faithful_words(best: Explained) -> list[str]:
+def faithful_words(best: Explained) -> list[str]:
+    """What makes a map faithful, and whether the best method's are."""
     said = [
         t(
             "A map is faithful when blackening the pixels that it points to lowers the probability faster, and putting "

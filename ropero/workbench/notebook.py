@@ -106,10 +106,12 @@ class Trained:
         names = [images] if isinstance(images, str | Path) else images
         return predict_verb.predict_files(self.run, [str(name) for name in names])
 
-    def report(self, *, lang: str | None = None) -> Path:
-        """Write report.html and return its path."""
+    def report(self, *, lang: str | None = None, form: report_verb.Form = "html", author: str = "") -> Path:
+        """Write report.html, .pdf, .md or .ipynb and return its path."""
         with FileProgress(Console(stderr=True)) as progress:
-            return report_verb.report(self.run, lang=lang, splits=self._splits, progress=progress)
+            return report_verb.report(
+                self.run, lang=lang, splits=self._splits, form=form, author=author, progress=progress
+            )
 
     def _repr_html_(self) -> str | None:
         try:

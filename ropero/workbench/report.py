@@ -4,7 +4,7 @@ time, and that look at test images is noted."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from ropero.models.summary import summarise
 from ropero.runs import TRAINED, Run
 from ropero.texts import t
 from ropero.workbench import examine
-from ropero.workbench.evaluate import part_of
+from ropero.workbench.evaluate import part_of, reload
 
 if TYPE_CHECKING:
     from ropero.reports.examined import Examined
 
+Form = Literal["html", "pdf", "md", "ipynb"]
 MISTAKES, FIRST = 6, 6  # images that are explained
 
 
@@ -33,12 +34,16 @@ def report(
     data: str | None = None,
     splits: Splits | None = None,
     out: Path | None = None,
+    form: Form = "html",
+    author: str = "",
     examined: bool = True,
     progress: Progress | None = None,
 ) -> Path:
-    """Write the run's report.html, and its figures as PNG beside it, and return the page's path.
+    """Write the run's report and return its path; of a page, its figures as PNG beside it too.
 
     Args:
+        form: "html", a page that needs no network; "pdf", a document to hand in; "md", Markdown with its figures
+            beside it; "ipynb", a notebook that opens the run. author: on the title page of all but the page.
         lang: "en", "es" or "zh"; the language in force when not given.
         out: where the page goes, when not to report.html in the run's folder.
         data, splits: where the pictures are, as for `evaluate`.
@@ -48,17 +53,30 @@ def report(
         UsageError: the run has not been evaluated on this part yet.
         MissingExtra: Matplotlib or Jinja is not installed.
     """
-    from ropero.reports import album, pages  # an optional extra; the other verbs work without it
+    from ropero.reports import album, document, markdown, pages, typeset  # an extra; other verbs work without it
 
     run.require_trained()
     evaluation = run.evaluation(split)
     if evaluation is None:
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
-    part = part_of(run, split, data=data, splits=splits)
+    splits = splits if splits is not None else reload(run, data)
+    part = part_of(run, split, splits=splits)
     chosen = lang or texts.current()
-    album.save_figures(run.history, evaluation, part, run.folder / "figures", chosen)
     found = _examined(run, evaluation, part, progress) if examined else None
-    return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen, out, found)
+    if form == "html":
+        album.save_figures(run.history, evaluation, part, run.folder / "figures", chosen)
+        return pages.write_run_report(run, evaluation, part, summarise(run.model()), chosen, out, found)
+    path = out or run.folder / f"report.{form}"
+    train = part_of(run, "train", splits=splits)
+    with texts.language(chosen):
+        made = document.of_run(
+            run, evaluation, part, summarise(run.model()), train=train, examined=found, author=author
+        )
+        if form == "pdf":
+            return typeset.write_pdf(made, path)
+        if form == "md":
+            return markdown.write_markdown(made, path)
+        return markdown.write_notebook(made, path, run.folder)
 
 
 def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progress | None) -> Examined:
