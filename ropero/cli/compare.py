@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.options import DataPath, Device, WithRuns
-from ropero.texts import mark, t
+from ropero.texts import current, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.evaluation.compare import Spread
     from ropero.workbench.compare import Comparison
 
-SHOWN = 10  # images that are listed; --json has them all
+SHOWN, SHOWN_PAIRS = 10, 15  # images and pairs that are listed; --json has them all
 
 
 def register(app: App) -> None:
@@ -33,6 +34,9 @@ def compare(
     split: Annotated[
         Literal["test", "validation", "train"], Parameter(help=mark("The part of the data to compare on."))
     ] = "test",
+    report: Annotated[
+        Path | None, Parameter(help=mark("Also write the comparison as a page, with the images, into this file."))
+    ] = None,
     data: DataPath = None,
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
@@ -44,26 +48,23 @@ def compare(
     store = RunStore(common.runs)
     runs = [store.find(name) for name in names]
     done = verb.compare(runs, split=split, data=data, device=device, told=EncodingProgress(screen.err()))
+    page = verb.write_page(done, report, current(), data=data) if report else None
     if common.json:
-        return screen.show_json(done.to_json())
+        return screen.show_json({**done.to_json(), **({"report": str(page)} if page else {})})
     _show_runs(done)
     _show_families(done)
     _show_pairs(done)
     _show_classes(done)
     _show_images(done)
+    if page:
+        screen.show(t("Report: {path}", path=page))
     return None
-
-
-def _short(done: Comparison) -> dict[str, str]:
-    """A, B, C ... for the runs: their names are too long for the columns of a table."""
-    letters = [chr(ord("A") + k % 26) + (str(k // 26) if k >= 26 else "") for k in range(len(done.entries))]
-    return dict(zip((one.run.name for one in done.entries), letters, strict=True))
 
 
 def _show_runs(done: Comparison) -> None:
     from ropero.workbench.progress import human_seconds
 
-    short = _short(done)
+    short = done.letters()
     rows = []
     for one in done.entries:
         low, high = one.evaluation.interval
@@ -91,7 +92,7 @@ def _show_runs(done: Comparison) -> None:
 
 def _show_families(done: Comparison) -> None:
     """Mean and spread over seeds, where a config has more than one."""
-    short, families = _short(done), done.families()
+    short, families = done.letters(), done.families()
     if all(len(entries) == 1 for entries in families.values()):
         return
     rows = []
@@ -121,9 +122,9 @@ def _p(value: float) -> str:
 
 
 def _show_pairs(done: Comparison) -> None:
-    short = _short(done)
+    short = done.letters()
     rows = []
-    for pair in done.pairs:
+    for pair in done.told_pairs(SHOWN_PAIRS):
         low, high = (f"{100 * end:+.2f}" for end in pair.interval)
         rows.append(
             [
@@ -145,7 +146,7 @@ def _show_pairs(done: Comparison) -> None:
 
 
 def _show_classes(done: Comparison) -> None:
-    short = _short(done)
+    short = done.letters()
     first = done.entries[0].evaluation
     rows = [
         [t(name), *(percent(float(one.evaluation.report.f1[k]), 1) for one in done.entries)]
@@ -168,5 +169,5 @@ def _show_images(done: Comparison) -> None:
         for position in done.differing[:SHOWN]
     ]
     title = t("They differ on {n} of {total} images", n=whole(len(done.differing)), total=whole(len(first)))
-    columns = [t("row"), t("true class"), *_short(done).values()]
+    columns = [t("row"), t("true class"), *done.letters().values()]
     screen.show_table(title, columns, rows, words=tuple(range(1, len(columns))))

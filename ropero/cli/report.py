@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, RunName, WithRuns
-from ropero.texts import mark, t
+from ropero.cli.options import DataPath, WithRuns
+from ropero.errors import UsageError
+from ropero.texts import current, mark, t
+
+if TYPE_CHECKING:
+    from ropero.runs import Run
 
 
 def register(app: App) -> None:
@@ -20,9 +24,9 @@ def register(app: App) -> None:
 
 
 def report(
-    run: RunName = "last",
-    /,
-    *,
+    *names: Annotated[
+        str, Parameter(help=mark("A run: its name, a part of it, its folder, or `last`; several for a comparison."))
+    ],
     data: DataPath = None,
     out: Annotated[
         Path | None,
@@ -43,11 +47,14 @@ def report(
     open: Annotated[bool, Parameter(negative=(), help=mark("Open it in the browser."))] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import RunStore
+    from ropero.runs import LAST, RunStore
     from ropero.workbench import report as verb
     from ropero.workbench.progress import FileProgress
 
-    found = RunStore(common.runs).find(run)
+    store = RunStore(common.runs)
+    if len(names) > 1:
+        return _compared([store.find(name) for name in names], form, out, data, open, common)
+    found = store.find(names[0] if names else LAST)
     with FileProgress(screen.err()) as progress:
         path = verb.report(found, data=data, out=out, form=form, author=author, examined=not plain, progress=progress)
     if common.json:
@@ -55,4 +62,22 @@ def report(
     else:
         screen.show(t("Report: {path}", path=path))
     if open:
+        webbrowser.open(path.absolute().as_uri())
+    return None
+
+
+def _compared(runs: list[Run], form: str, out: Path | None, data: str | None, open_it: bool, common: WithRuns) -> None:
+    """Several runs: the page of their comparison."""
+    from ropero.workbench import compare as verb
+    from ropero.workbench.progress import EncodingProgress
+
+    if form != "html":
+        raise UsageError(t("A comparison is a page; leave --format away."))
+    done = verb.compare(runs, data=data, told=EncodingProgress(screen.err()))
+    path = verb.write_page(done, out or Path("comparison.html"), current(), data=data)
+    if common.json:
+        screen.show_json({"runs": [run.name for run in runs], "report": str(path)})
+    else:
+        screen.show(t("Report: {path}", path=path))
+    if open_it:
         webbrowser.open(path.absolute().as_uri())

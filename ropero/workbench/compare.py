@@ -5,20 +5,25 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import UsageError
 from ropero.evaluation import compare as comparing
 from ropero.evaluation.compare import Pair, Spread
 from ropero.evaluation.evaluate import Evaluation
+from ropero.metrics.statistics import holm
 from ropero.models.classifier import count_parameters
 from ropero.models.codes import Told
 from ropero.models.inference import logits
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench import evaluate as evaluate_verb
+
+if TYPE_CHECKING:
+    from ropero.reports import comparison
 
 TIMED, TURNS = 1_000, 3  # images that are predicted to measure speed, and how often
 
@@ -56,6 +61,21 @@ class Comparison:
     def evaluations(self) -> dict[str, Evaluation]:
         """By the run's name."""
         return {entry.run.name: entry.evaluation for entry in self.entries}
+
+    def letters(self) -> dict[str, str]:
+        """A, B, C ... by the runs' names, which are too long for the columns of a table."""
+        named = [chr(ord("A") + k % 26) + (str(k // 26) if k >= 26 else "") for k in range(len(self.entries))]
+        return dict(zip((one.run.name for one in self.entries), named, strict=True))
+
+    def told_pairs(self, most: int) -> list[Pair]:
+        """Every two runs where there are not more pairs than this; else each beside the best one, corrected for those
+        tests alone."""
+        if len(self.pairs) <= most:
+            return self.pairs
+        best = max(self.entries, key=lambda one: one.evaluation.accuracy).run.name
+        chosen = [pair for pair in self.pairs if best in (pair.first, pair.second)]
+        corrected = holm([pair.p for pair in chosen])
+        return [replace(pair, corrected=p) for pair, p in zip(chosen, corrected, strict=True)]
 
     def families(self) -> dict[int, list[Entry]]:
         """Runs of each family, in the order of the comparison."""
@@ -111,6 +131,76 @@ class Comparison:
             "true": first.classes[first.labels[position]],
             "predicted": {name: one.classes[one.predicted[position]] for name, one in self.evaluations.items()},
         }
+
+
+def write_page(
+    done: Comparison, path: Path, lang: str, *, data: str | None = None, splits: Splits | None = None
+) -> Path:
+    """Write the comparison as a page. Raises MissingExtra without ropero[report]."""
+    from ropero.reports import comparison
+
+    letters = done.letters()
+    evaluations = done.evaluations
+    first = done.entries[0]
+    here = splits if splits is not None else evaluate_verb.reload(first.run, data)
+    part = evaluate_verb.part_of(first.run, done.split, splits=here)
+    places = {int(row): at for at, row in enumerate(part.rows)}
+    judged = first.evaluation
+    answered = []
+    for position in done.differing[: comparison.IMAGES]:
+        row = int(judged.rows[position])
+        answered.append(
+            comparison.Answered(
+                image=part.images[places[row]] if row in places else None,
+                row=row,
+                true=judged.classes[judged.labels[position]],
+                said=[
+                    (letters[name], one.classes[one.predicted[position]], bool(one.correct[position]))
+                    for name, one in evaluations.items()
+                ],
+            )
+        )
+    together = comparing.majority(evaluations).argmax(axis=1) == judged.labels
+    content = comparison.Content(
+        title=t("{n} runs on {data}", n=len(done.entries), data=first.run.data.name),
+        split=done.split,
+        images=len(judged),
+        classes=judged.classes,
+        models=[_model(one, letters[one.run.name]) for one in done.entries],
+        spreads=[
+            (entries[0].run.config.network, " ".join(letters[one.run.name] for one in entries), done.spreads()[family])
+            for family, entries in done.families().items()
+            if len(entries) > 1
+        ],
+        pairs=[
+            replace(pair, first=letters[pair.first], second=letters[pair.second])
+            for pair in done.told_pairs(comparison.PAIRS)
+        ],
+        differing=len(done.differing),
+        answered=answered,
+        together=float(together.mean()),
+    )
+    return comparison.write(content, path, lang)
+
+
+def _model(one: Entry, letter: str) -> comparison.Model:
+    from ropero.reports import comparison
+
+    return comparison.Model(
+        letter=letter,
+        name=one.run.name,
+        network=one.run.config.network,
+        seed=one.run.config.seed,
+        accuracy=one.evaluation.accuracy,
+        interval=one.evaluation.interval,
+        log_loss=one.evaluation.log_loss,
+        calibration_error=_error(one),
+        parameters=one.parameters,
+        train_seconds=one.train_seconds,
+        predict_rate=one.predict_rate,
+        openings=one.openings,
+        f1=one.evaluation.report.f1,
+    )
 
 
 def compare(

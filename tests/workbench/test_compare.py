@@ -12,7 +12,7 @@ from ropero.data.dataset import Splits
 from ropero.errors import RoperoError, UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
-from ropero.workbench.compare import compare
+from ropero.workbench.compare import compare, write_page
 from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import train
 
@@ -84,3 +84,23 @@ def test_what_cannot_be_compared(runs: list[Run], splits: Splits, tmp_path: Path
     evaluate(runs[0], splits=splits)
     with pytest.raises(RoperoError, match=r"not the one|same images"):
         compare([runs[0], strange], splits=splits)
+
+
+def test_the_page_shows_all_of_it(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
+    found = compare(runs, splits=splits)
+    for lang, said in (("en", "is right most often"), ("es", "es la que más acierta"), ("zh", "正确率最高")):
+        page = write_page(found, tmp_path / f"{lang}.html", lang, splits=splits).read_text("utf-8")
+        assert said in page
+        assert all(run.name in page for run in runs)
+        assert page.count("data:image/png") == min(24, len(found.differing))
+    assert found.letters() == dict(zip((run.name for run in runs), "ABC", strict=True))
+
+
+def test_many_runs_are_put_beside_the_best(runs: list[Run], splits: Splits) -> None:
+    found = compare(runs, splits=splits)
+    assert found.told_pairs(15) == found.pairs
+    few = found.told_pairs(2)
+    best = max(found.entries, key=lambda one: one.evaluation.accuracy).run.name
+    assert len(few) == 2
+    assert all(best in (pair.first, pair.second) for pair in few)
+    assert all(pair.corrected <= min(1, 2 * pair.p) + 1e-12 for pair in few)
