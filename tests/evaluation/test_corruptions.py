@@ -1,5 +1,7 @@
 """Every corruption: size, type, repeatable, gentle at first and stronger with every severity."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,9 @@ def test_moves_have_their_size() -> None:
     assert small.mean() == pytest.approx(0.25, rel=0.2)
     angles = middle(corrupted("shift", images, 4))
     assert np.abs(angles.mean(axis=0)).max() < 1.5  # to all sides
+
+
+def test_the_documentation_has_every_strength() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "trust.md").read_text("utf-8")
+    for kind, one in CORRUPTIONS.items():
+        assert f"| {kind} | {one.unit} | {' | '.join(f'{s:g}' for s in one.strengths)} |" in text
