@@ -35,6 +35,10 @@ def evaluate(
     again: Annotated[
         bool, Parameter(negative=(), help=mark("Open the test part once more; the ledger counts it."))
     ] = False,
+    unknown: Annotated[
+        str | None,
+        Parameter(help=mark("Images that show no garment, such as MNIST's files: how well are they told apart?")),
+    ] = None,
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
@@ -45,10 +49,23 @@ def evaluate(
     found = RunStore(common.runs).find(run)
     told = EncodingProgress(screen.err())
     done = verb.evaluate(found, split=split, data=data, again=again, device=device, told=told)
+    strangers = None
+    if unknown is not None:
+        from ropero.workbench import data as data_verb
+        from ropero.workbench import examine
+
+        others = data_verb.load(unknown)
+        strangers = examine.strangers(
+            found, verb.part_of(found, split, data=data), device=device, others=others.test or others.train
+        )
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
+        figures |= {"strangers": strangers.to_json()} if strangers else {}
         return screen.show_json(figures)
     show_evaluation(done)
+    if strangers:
+        rows = [[t(kind), decimal(area, 4), percent(share, 1)] for kind, (area, share) in strangers.kinds.items()]
+        screen.show_table(t("Garments and other things"), [t("kind"), "AUC", t("not a garment")], rows)
     if split == "test":
         screen.say(t("Next: ropero report {run}", run=found.name))
     return None

@@ -183,6 +183,68 @@ def fit_unmeasured(train: Answers, train_labels: Labels) -> Judge:
     )
 
 
+@dataclass(frozen=True)
+class Strangers:
+    """How well a judge tells images of a part from those that show none of the classes.
+
+    Attributes:
+        images: of the part. refused: share of them that is called not a garment.
+        kinds: by kind, area under the ROC curve and share that is called not a garment.
+        quantiles: of the scores (0.01, 0.25, 0.5, 0.75, 0.99), of the part as "garments" and of each kind.
+        limit: the score below which an image is called not a garment.
+    """
+
+    images: int
+    split: str
+    refused: float
+    kinds: Mapping[str, tuple[float, float]]
+    quantiles: Mapping[str, tuple[float, ...]]
+    limit: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Every number, with English keys."""
+        return {
+            "images": self.images,
+            "split": self.split,
+            "garments_refused": self.refused,
+            "kinds": {kind: {"auroc": area, "refused": share} for kind, (area, share) in self.kinds.items()},
+            "score_quantiles": {kind: list(row) for kind, row in self.quantiles.items()},
+            "limit": self.limit,
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Strangers:
+        """What `to_json` gave. Raises RunError for anything else."""
+        try:
+            return cls(
+                int(values["images"]),
+                str(values["split"]),
+                float(values["garments_refused"]),
+                {kind: (float(one["auroc"]), float(one["refused"])) for kind, one in values["kinds"].items()},
+                {kind: tuple(map(float, row)) for kind, row in values["score_quantiles"].items()},
+                float(values["limit"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(t("The stored figures of strange images are damaged: {reason}", reason=error)) from error
+
+
+QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
+
+
+def strangers(judge: Judge, garments: Answers, others: Mapping[str, Answers], split: str) -> Strangers:
+    """Measure a judge on garments of a part and on other things, by kind."""
+    known = judge.judge(*garments)
+    kinds, quantiles = {}, {"garments": tuple(np.quantile(known.scores, QUANTILES).tolist())}
+    for kind, answers in others.items():
+        strange = judge.judge(*answers)
+        both = np.concatenate([known.scores, strange.scores])
+        area = roc_auc(both, np.arange(len(both)) < len(known.scores))
+        kinds[kind] = (area, float((strange.verdicts == 2).mean()))
+        quantiles[kind] = tuple(np.quantile(strange.scores, QUANTILES).tolist())
+    refused = float((known.verdicts == 2).mean())
+    return Strangers(len(known.scores), split, refused, kinds, quantiles, judge.known_from)
+
+
 def areas_of(known: Known, garments: Answers, outliers: Mapping[str, Answers]) -> dict[str, float]:
     """By kind of outlier, how well the score tells garments from it: the area under the ROC curve."""
     inside = known.score(*garments)

@@ -19,7 +19,7 @@ from ropero.evaluation.explain import METHODS
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import figures, insights, parts, pictures, trust, verdicts, words
-from ropero.reports.examined import Examined, faithful_words, method_row, robust_words
+from ropero.reports.examined import Examined, faithful_words, method_row, robust_words, stranger_rows
 from ropero.runs import Run, RunStore
 from ropero.texts import current, t
 from ropero.texts.numbers import Numbers
@@ -330,6 +330,7 @@ def _examined(examined: Examined, evaluation: Evaluation) -> Section:
             [method_row(one) for one in examined.explained],
             [1, 2],
         ),
+        *_strangers(examined),
         Paragraph(robust_words(examined.robustness)),
         Picture(
             "robustness",
@@ -341,6 +342,21 @@ def _examined(examined: Examined, evaluation: Evaluation) -> Section:
         ),
     ]
     return Section(t("Explanations and robustness"), blocks)
+
+
+def _strangers(examined: Examined) -> list[Block]:
+    found = examined.strangers
+    if found is None:
+        return []
+    columns = [t("Kind"), t("AUC"), t("Not a garment")]
+    return [
+        Table(t("Garments and other things"), columns, stranger_rows(found), [1, 2]),
+        Picture(
+            "strangers",
+            t("How like the training images each kind looks"),
+            trust.likeness(found.quantiles, found.limit),
+        ),
+    ]
 
 
 def _conclusions(run: Run, evaluation: Evaluation) -> list[Block]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ropero.evaluation.explain import METHODS
 from ropero.evaluation.faithfulness import Advantage, Explained
+from ropero.evaluation.judge import Strangers
 from ropero.evaluation.robustness import Robustness
 from ropero.reports import parts, trust
 from ropero.reports.output import as_svg
@@ -43,6 +44,7 @@ class Examined:
     robustness: Robustness
     explained: Sequence[Explained]
     pictures: Sequence[Shown]
+    strangers: Strangers | None = None
 
 
 def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
@@ -51,6 +53,7 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "robustness": _robustness(examined.robustness),
         "robustness_words": robust_words(examined.robustness),
+        "strangers": None if examined.strangers is None else _strangers(examined.strangers),
         "faithful": _faithful(best),
         "faithful_rows": [method_row(one) for one in examined.explained],
         "faithful_words": faithful_words(best),
@@ -61,6 +64,21 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
             }
             for one in examined.pictures
         ],
+    }
+
+
+def stranger_rows(found: Strangers) -> list[tuple[str, str, str]]:
+    """(kind, area under the ROC curve, share called not a garment), the garments themselves last."""
+    n = Numbers.current()
+    rows = [(t(kind), n.decimal(area, 3), n.percent(share)) for kind, (area, share) in found.kinds.items()]
+    return [*rows, (t("garments"), "–", n.percent(found.refused))]
+
+
+def _strangers(found: Strangers) -> dict[str, Any]:
+    figure = trust.likeness(found.quantiles, found.limit)
+    return {
+        "figure": parts.svg(as_svg(figure, t("How like the training images each kind looks"))),
+        "rows": stranger_rows(found),
     }
 
 

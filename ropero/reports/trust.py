@@ -97,20 +97,20 @@ def coverage(
     return finish(figure, theme)
 
 
-def likeness(garments: Floats, strangers: Mapping[str, Floats], threshold: float, *, theme: Theme = LIGHT) -> Figure:
-    """How like the training images garments and each kind of stranger look: a row of boxes each, by quantiles.
+def likeness(quantiles: Mapping[str, Sequence[float]], threshold: float, *, theme: Theme = LIGHT) -> Figure:
+    """How like the training images garments (the first row) and each kind of stranger look: a box each, from the
+    quantiles 0.01, 0.25, 0.5, 0.75 and 0.99 of their scores.
 
-    Scores may be of any size: they are shown by their rank among the garments' where they are inside, as many of the
-    garments' spreads away where they are outside.
+    Scores may be of any size: they are shown in spreads of the garments', squeezed far away.
     """
-    rows = {t("garments"): garments, **{t(kind): scores for kind, scores in strangers.items()}}
+    rows = {t(kind): np.asarray(row, np.float64) for kind, row in quantiles.items()}
+    garments = next(iter(rows.values()))
     figure = blank(7, 0.9 + 0.33 * len(rows), theme)
     axes = figure.subplots()
     dress(axes, theme, grid="x")
-    middle, spread = float(np.median(garments)), float(np.subtract(*np.quantile(garments, [0.75, 0.25]))) or 1.0
-    scaled = {name: np.arcsinh((scores - middle) / spread) for name, scores in rows.items()}
-    for place, scores in enumerate(scaled.values()):
-        least, low, half, high, most = np.quantile(scores, [0.01, 0.25, 0.5, 0.75, 0.99])
+    middle, spread = float(garments[2]), float(garments[3] - garments[1]) or 1.0
+    for place, row in enumerate(rows.values()):
+        least, low, half, high, most = np.arcsinh((row - middle) / spread)
         colour = theme.blue if place == 0 else theme.red
         axes.hlines(place, least, most, color=colour, linewidth=1.2)
         axes.hlines(place, low, high, color=colour, linewidth=7, alpha=0.55)

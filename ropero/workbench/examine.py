@@ -14,15 +14,21 @@ from numpy.typing import NDArray
 from ropero.data.dataset import Dataset, Images
 from ropero.data.raw import Progress
 from ropero.evaluation import explain
+from ropero.evaluation import judge as judges
 from ropero.evaluation.faithfulness import Explained, advantage, faithfulness, random_maps
+from ropero.evaluation.judge import Strangers
+from ropero.evaluation.outliers import KINDS, made
 from ropero.evaluation.robustness import Robustness, measure
+from ropero.evaluation.unknown import project
 from ropero.models.classifier import Classifier
-from ropero.models.inference import probabilities
+from ropero.models.inference import answers, probabilities
 from ropero.runs import Run
 from ropero.runtime import mix_seed
 from ropero.storage import read_json, write_json
 from ropero.texts import t
+from ropero.workbench.predict import prepare
 
+STRANGE_SEED = 1  # other strangers than those that the judge was chosen by
 CORRUPTED, EXPLAINED = 1_000, 100  # images that are looked at
 BEHIND_BASE = 20  # of each, where a frozen base takes a tenth of a second for an image
 
@@ -42,6 +48,36 @@ def robustness(run: Run, part: Dataset, *, device: str = "auto", progress: Progr
 
     found = measure(lambda images: probabilities(model, images).argmax(axis=1).astype(np.int64), part, told)
     _store(run, part.split, "robustness", found.to_json())
+    return found
+
+
+def strangers(run: Run, part: Dataset, *, device: str = "auto", others: Dataset | None = None) -> Strangers | None:
+    """How well garments of a part are told from other things, from the run's folder when it was measured before; None
+    for a run without a judge.
+
+    Args:
+        others: images that show none of the classes, MNIST's for example; measured anew beside those made here.
+    """
+    stored = _stored(run, part.split, "strangers")
+    if stored is not None and others is None:
+        return Strangers.from_json(stored)
+    judge = run.judge
+    if judge is None:
+        return None
+    model = run.model(device)
+    part = _some(part, _count(model, CORRUPTED))
+    _note(run, part.split, "strangers", len(part))
+    images = {kind: made(kind, part.images, STRANGE_SEED) for kind in KINDS}
+    if others is not None:
+        shown = _some(others, len(part)).images
+        images[others.name] = np.stack([prepare(one, run.data.input_shape, "no")[0] for one in shown])
+    found = judges.strangers(
+        judge,
+        answers(model, part.images, project),
+        {kind: answers(model, some, project) for kind, some in images.items()},
+        part.split,
+    )
+    _store(run, part.split, "strangers", found.to_json())
     return found
 
 

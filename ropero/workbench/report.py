@@ -99,7 +99,7 @@ def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progres
         )
         for at in chosen
     ]
-    return Examined(robustness, explained, pictures)
+    return Examined(robustness, explained, pictures, examine.strangers(run, part))
 
 
 def fragment(run: Run) -> str:

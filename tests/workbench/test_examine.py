@@ -11,6 +11,7 @@ from conftest import synthetic
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import RunError
 from ropero.evaluation.corruptions import CORRUPTIONS
+from ropero.evaluation.outliers import KINDS
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
 from ropero.workbench import examine
@@ -83,3 +84,28 @@ def test_damaged_figures_are_a_sentence(run: Run, splits: Splits) -> None:
 def test_maps_of_any_image(run: Run, splits: Splits) -> None:
     found = examine.maps(run, splits.train.images[:3], np.array([0, 1, 2]))
     assert found.shape == (3, 28, 28)
+
+
+def test_strangers_are_measured_once_and_again_with_others(run: Run, splits: Splits) -> None:
+    part = of_test(splits)
+    found = examine.strangers(run, part)
+    assert found is not None
+    assert set(found.kinds) == set(KINDS)
+    assert all(0 <= area <= 1 and 0 <= share <= 1 for area, share in found.kinds.values())
+    assert found.kinds["noise"][0] > 0.9
+    assert found.refused < 0.2
+    assert examine.strangers(run, part) == found
+    assert [one.verb for one in run.ledger.openings()] == ["strangers"]
+    others = Dataset(np.full((50, 14, 14), 200, np.uint8), np.zeros(50, np.int64), ("a", "b"), "mnist", "test")
+    more = examine.strangers(run, part, others=others)
+    assert more is not None
+    assert set(more.kinds) == {*KINDS, "mnist"}
+    assert more.kinds["noise"] == found.kinds["noise"]
+
+
+def test_damaged_figures_of_strangers_are_a_sentence(run: Run, splits: Splits) -> None:
+    examine.strangers(run, of_test(splits))
+    path = run.folder / "evaluation" / "test-strangers.json"
+    path.write_text(path.read_text("utf-8").replace('"limit"', '"border"'), "utf-8")
+    with pytest.raises(RunError, match="strange images are damaged"):
+        examine.strangers(run, of_test(splits))
