@@ -17,11 +17,12 @@ from ropero.evaluation.explain import METHODS
 from ropero.evaluation.faithfulness import Advantage, Explained
 from ropero.evaluation.judge import Strangers
 from ropero.evaluation.robustness import Robustness
+from ropero.evaluation.themes import Theme
 from ropero.reports import parts, trust
 from ropero.reports.output import as_svg
 from ropero.reports.overlays import overlay
 from ropero.reports.thumbnails import thumbnail
-from ropero.texts import t
+from ropero.texts import t, tn
 from ropero.texts.numbers import Numbers
 
 FAIR = 0.0  # an interval that lies above it shows a map to be better than a random one
@@ -45,6 +46,7 @@ class Examined:
     explained: Sequence[Explained]
     pictures: Sequence[Shown]
     strangers: Strangers | None = None
+    themes: Sequence[tuple[Theme, Sequence[NDArray[np.uint8]]]] = ()  # with the most typical images of each
 
 
 def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
@@ -53,6 +55,7 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "robustness": _robustness(examined.robustness),
         "robustness_words": robust_words(examined.robustness),
+        "themes": [_theme(theme, images, classes) for theme, images in examined.themes],
         "strangers": None if examined.strangers is None else _strangers(examined.strangers),
         "faithful": _faithful(best),
         "faithful_rows": [method_row(one) for one in examined.explained],
@@ -65,6 +68,19 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
             for one in examined.pictures
         ],
     }
+
+
+def _theme(theme: Theme, images: Sequence[NDArray[np.uint8]], classes: Sequence[str]) -> dict[str, Any]:
+    n = Numbers.current()
+    taken = ", ".join(f"{t(classes[k])} {n.whole(count)}" for k, count in theme.predicted)
+    return {
+        "title": tn(
+            "{true}: one mistake, taken for {taken}", "{true}: {n} mistakes, taken for {taken}", len(theme),
+            true=t(classes[theme.true]), taken=taken,
+        ),
+        "confidence": t("stated on average: {share}", share=n.percent(theme.confidence)),
+        "pictures": [thumbnail(image) for image in images],
+    }  # fmt: skip
 
 
 def stranger_rows(found: Strangers) -> list[tuple[str, str, str]]:

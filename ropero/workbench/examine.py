@@ -15,10 +15,12 @@ from ropero.data.dataset import Dataset, Images
 from ropero.data.raw import Progress
 from ropero.evaluation import explain
 from ropero.evaluation import judge as judges
+from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.faithfulness import Explained, advantage, faithfulness, random_maps
 from ropero.evaluation.judge import Strangers
 from ropero.evaluation.outliers import KINDS, made
 from ropero.evaluation.robustness import Robustness, measure
+from ropero.evaluation.themes import Theme, themes
 from ropero.evaluation.unknown import project
 from ropero.models.classifier import Classifier
 from ropero.models.inference import answers, probabilities
@@ -118,6 +120,16 @@ def examine_maps(model: Classifier, part: Dataset, method: str) -> Explained:
         deletion=advantage(chance.deletion_areas, ours.deletion_areas),
         insertion=advantage(ours.insertion_areas, chance.insertion_areas),
     )
+
+
+def error_themes(run: Run, evaluation: Evaluation, part: Dataset, *, device: str = "auto") -> list[Theme]:
+    """The mistakes of an evaluation in groups that look alike to the network, the largest first."""
+    wrong = np.flatnonzero(~evaluation.correct)
+    if not len(wrong):
+        return []
+    places = {int(row): at for at, row in enumerate(part.rows)}
+    images = part.images[[places[int(row)] for row in evaluation.rows[wrong]]]
+    return themes(evaluation, answers(run.model(device), images, project)[0])
 
 
 def maps(run: Run, images: Images, classes: NDArray[np.int64], method: str = "", device: str = "auto") -> NDArray[Any]:

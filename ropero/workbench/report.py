@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Form = Literal["html", "pdf", "md", "ipynb"]
 MISTAKES, FIRST = 6, 6  # images that are explained
+THEMES, TYPICAL = 8, 12  # groups of mistakes, and images of each
 
 
 def report(
@@ -99,7 +100,11 @@ def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progres
         )
         for at in chosen
     ]
-    return Examined(robustness, explained, pictures, examine.strangers(run, part))
+    themes = [
+        (theme, [part.images[places[int(evaluation.rows[at])]] for at in theme.positions[:TYPICAL]])
+        for theme in examine.error_themes(run, evaluation, part)[:THEMES]
+    ]
+    return Examined(robustness, explained, pictures, examine.strangers(run, part), themes)
 
 
 def fragment(run: Run) -> str:
