@@ -43,21 +43,19 @@ def evaluate(
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
+    from ropero.workbench import data as data_verb
     from ropero.workbench import evaluate as verb
+    from ropero.workbench import examine
     from ropero.workbench.progress import EncodingProgress
 
     found = RunStore(common.runs).find(run)
     told = EncodingProgress(screen.err())
+    others = None if unknown is None else data_verb.load(unknown)  # before the test part is opened
     done = verb.evaluate(found, split=split, data=data, again=again, device=device, told=told)
     strangers = None
-    if unknown is not None:
-        from ropero.workbench import data as data_verb
-        from ropero.workbench import examine
-
-        others = data_verb.load(unknown)
-        strangers = examine.strangers(
-            found, verb.part_of(found, split, data=data), device=device, others=others.test or others.train
-        )
+    if others is not None:
+        part = verb.part_of(found, split, data=data)
+        strangers = examine.strangers(found, part, device=device, others=others.test or others.train)
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
         figures |= {"strangers": strangers.to_json()} if strangers else {}

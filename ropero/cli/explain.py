@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,10 +9,10 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, Device, RunName, WithRuns
+from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
+from ropero.cli.predict import predicted, title
 from ropero.errors import UsageError
 from ropero.texts import mark, t
-from ropero.texts.numbers import percent
 
 
 def register(app: App) -> None:
@@ -23,11 +22,8 @@ def register(app: App) -> None:
 def explain(
     run: RunName,
     /,
-    *images: Annotated[str, Parameter(help=mark("PNG, JPEG or other pictures, .npy arrays, or - for standard input."))],
-    test: Annotated[
-        list[int] | None,
-        Parameter(help=mark("Number of a test image, whose true class is known; may be repeated."), negative=()),
-    ] = None,
+    *images: Pictures,
+    test: TestNumbers = None,
     method: Annotated[
         Literal["grad-cam", "occlusion", "integrated-gradients"] | None,
         Parameter(help=mark("How; by default every way that the network allows."), show_default=False),
@@ -37,37 +33,27 @@ def explain(
     ] = "",
     layer: Annotated[str, Parameter(help=mark("Also draw this layer's feature maps and filters."))] = "",
     out: Annotated[Path, Parameter(help=mark("Folder for the pictures."))] = Path("explained"),
-    invert: Annotated[
-        Literal["auto", "yes", "no"],
-        Parameter(help=mark("Exchange light and dark; auto does it for a grey picture with a light edge.")),
-    ] = "auto",
+    invert: Invert = "auto",
     data: DataPath = None,
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.runs import RunStore
     from ropero.workbench import explain as verb
-    from ropero.workbench import predict as predict_verb
 
     if bool(images) == bool(test):
         raise UsageError(t("Give pictures, or test images by number as in --test 17, one of both."))
     import_module("ropero.reports")  # better said now than after the look at the test part
     found = RunStore(common.runs).find(run)
-    if test:
-        predictions = predict_verb.predict_test(found, test, data=data, device=device)
-        screen.say(t("The run's ledger notes this look at single test images."))
-    else:
-        piped = predict_verb.STDIN in images
-        content = sys.stdin.buffer.read(predict_verb.LIMIT_BYTES + 1) if piped else b""
-        predictions = predict_verb.predict_files(found, list(images), stdin=content, invert=invert, device=device)
+    verb.check(found, method or "", class_, layer)  # before a look at the test part
+    predictions = predicted(found, images, test, data, invert, device)
     explained = verb.explain(found, predictions, method=method or "", name=class_, layer=layer, device=device)
     paths = verb.save(explained, layer, out)
     if common.json:
         told = [{**one.prediction.to_json(), "methods": list(one.maps)} for one in explained]
         return screen.show_json({"predictions": told, "files": [str(path) for path in paths]})
     for one in predictions:
-        said = [percent(one.probabilities.max(), 1), *([t(one.verdict)] if one.verdict else [])]
-        screen.show(f"{one.name}: {t(one.classes[one.predicted])} ({t(', ').join(said)})")
+        screen.show(title(one))
     for path in paths:
         screen.show(t("Picture: {path}", path=path))
     if not layer and (known := verb.layers(found)):

@@ -37,6 +37,15 @@ DataPath = Annotated[
 ImageSize = Annotated[
     int | None, Parameter(converter=whole_number, help=mark("Side in pixels to bring all images to."))
 ]
+Pictures = Annotated[str, Parameter(help=mark("PNG, JPEG or other pictures, .npy arrays, or - for standard input."))]
+TestNumbers = Annotated[
+    list[int] | None,
+    Parameter(help=mark("Number of a test image, whose true class is known; may be repeated."), negative=()),
+]
+Invert = Annotated[
+    Literal["auto", "yes", "no"],
+    Parameter(help=mark("Exchange light and dark; auto does it for a grey picture with a light edge.")),
+]
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"], Parameter(help=mark("Where to compute; auto takes a GPU when there is one."))
 ]

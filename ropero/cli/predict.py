@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, Device, RunName, WithRuns
+from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
 from ropero.errors import UsageError
 from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent
 
 if TYPE_CHECKING:
+    from ropero.runs import Run
     from ropero.workbench.predict import Prediction
 
 
@@ -26,18 +27,12 @@ def register(app: App) -> None:
 def predict(
     run: RunName,
     /,
-    *images: Annotated[str, Parameter(help=mark("PNG, JPEG or other pictures, .npy arrays, or - for standard input."))],
-    test: Annotated[
-        list[int] | None,
-        Parameter(help=mark("Number of a test image, whose true class is known; may be repeated."), negative=()),
-    ] = None,
+    *images: Pictures,
+    test: TestNumbers = None,
     plot: Annotated[
         Path | None, Parameter(help=mark("Save each picture beside its probability bars in this file or folder."))
     ] = None,
-    invert: Annotated[
-        Literal["auto", "yes", "no"],
-        Parameter(help=mark("Exchange light and dark; auto does it for a grey picture with a light edge.")),
-    ] = "auto",
+    invert: Invert = "auto",
     data: DataPath = None,
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
@@ -54,12 +49,7 @@ def predict(
     if plot:
         import_module("ropero.reports")  # better said now than after the look at the test part
     found = RunStore(common.runs).find(run)
-    if test:
-        predictions = verb.predict_test(found, test, data=data, device=device)
-        screen.say(t("The run's ledger notes this look at single test images."))
-    else:
-        content = sys.stdin.buffer.read(verb.LIMIT_BYTES + 1) if verb.STDIN in images else b""
-        predictions = verb.predict_files(found, list(images), stdin=content, invert=invert, device=device)
+    predictions = predicted(found, images, test, data, invert, device)
     plots = verb.plot(predictions, plot) if plot else []
     if common.json:
         return screen.show_json([one.to_json() for one in predictions])
@@ -68,6 +58,26 @@ def predict(
     for path in plots:
         screen.show(t("Picture: {path}", path=path))
     return None
+
+
+def predicted(
+    run: Run, images: tuple[str, ...], test: list[int] | None, data: str | None, invert: str, device: str
+) -> list[Prediction]:
+    """Predictions of test images by number, or of pictures, standard input among them."""
+    from ropero.workbench import predict as verb
+
+    if test:
+        found = verb.predict_test(run, test, data=data, device=device)
+        screen.say(t("The run's ledger notes this look at single test images."))
+        return found
+    content = sys.stdin.buffer.read(verb.LIMIT_BYTES + 1) if verb.STDIN in images else b""
+    return verb.predict_files(run, list(images), stdin=content, invert=invert, device=device)
+
+
+def title(one: Prediction) -> str:
+    """`shirt.jpg: Shirt (97.3%, sure)`."""
+    said = [percent(one.probabilities.max(), 1), *([t(one.verdict)] if one.verdict else [])]
+    return f"{one.name}: {t(one.classes[one.predicted])} ({t(', ').join(said)})"
 
 
 def _show(one: Prediction) -> None:
@@ -81,10 +91,9 @@ def _show(one: Prediction) -> None:
         ]
         for k in order
     ]
-    said = [percent(one.probabilities.max(), 1), *([t(one.verdict)] if one.verdict else [])]
-    title = f"{one.name}: {t(one.classes[one.predicted])} ({t(', ').join(said)})"
+    above = title(one)
     if one.true is not None and one.true != one.predicted:
-        title += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
-    screen.show_table(title, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))
+        above += " - " + t("wrong, it is: {name}", name=t(one.classes[one.true]))
+    screen.show_table(above, [t("class"), t("probability"), "", ""], rows, words=(0, 2, 3))
     if one.inverted:
         screen.say(f"{one.name}: " + t("Light and dark were exchanged; --invert no keeps a picture as it is."))

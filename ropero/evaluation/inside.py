@@ -22,9 +22,18 @@ Floats = NDArray[np.float32]
 
 def with_maps(model: Classifier) -> list[str]:
     """The layers whose output is feature maps, in their order."""
-    blank = np.zeros((model.input_shape[1], model.input_shape[2], model.input_shape[0]), np.uint8)
-    found = _outputs(model, blank if model.input_shape[0] > 1 else blank[..., 0])
+    found = _outputs(model, _blank(model))
     return [name for name, output in found.items() if output.ndim == 3 and min(output.shape[1:]) > 1]
+
+
+def check(model: Classifier, layer: str) -> None:
+    """Raises UsageError when there is no such layer, or its output has no places."""
+    feature_maps(model, _blank(model), layer)
+
+
+def _blank(model: Classifier) -> Images:
+    channels, height, width = model.input_shape
+    return np.zeros((height, width, channels) if channels > 1 else (height, width), np.uint8)
 
 
 def feature_maps(model: Classifier, image: Images, layer: str) -> Floats:

@@ -54,14 +54,6 @@ def margins(labels: Labels, probabilities: NDArray[np.floating]) -> Floats:
     return found
 
 
-def confident_joint(labels: Labels, probabilities: NDArray[np.floating]) -> Labels:
-    """(K, K) images counted by label (row) and by the class that they confidently are (column)."""
-    guess = confident_guess(labels, probabilities)
-    classes, sure = probabilities.shape[1], guess >= 0
-    counts = np.bincount(labels[sure] * classes + guess[sure], minlength=classes * classes)
-    return counts.reshape(classes, classes).astype(np.int64)
-
-
 def suspects(labels: Labels, probabilities: NDArray[np.floating]) -> Suspects:
     """Images that are confidently another class than their label says, the lowest margin first."""
     guess = confident_guess(labels, probabilities)

@@ -60,12 +60,6 @@ def roc_auc(scores: Scores, positive: Marks) -> float:
     return roc_curve(scores, positive).area
 
 
-def false_positive_rate_at(scores: Scores, positive: Marks, recall: float = 0.95) -> float:
-    """Share of negatives that pass the highest threshold which lets at least this share of the positives pass."""
-    curve = roc_curve(scores, positive)
-    return float(curve.false_positive_rate[np.searchsorted(curve.true_positive_rate, recall)])
-
-
 def _counts(scores: Scores, positive: Marks) -> tuple[Floats, Floats]:
     """(T,) positives and negatives at or above each distinct score, highest score first."""
     if not 0 < positive.sum() < len(positive):

@@ -24,7 +24,7 @@ from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import Judge
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
-from ropero.reports import explorer, figures, parts, trust, verdicts, words
+from ropero.reports import document, explorer, figures, parts, trust, verdicts, words
 from ropero.reports.examined import Examined, values
 from ropero.reports.output import as_svg
 from ropero.reports.style import DARK, HEAT_RIGHT, HEAT_WRONG, LIGHT, css_variables, shorten
@@ -167,17 +167,14 @@ def _coverage(evaluation: Evaluation, judge: Judge | None) -> Markup:
 
 def _rankings(evaluation: Evaluation) -> dict[str, Markup]:
     """ROC and precision-recall curves of each class against the rest; of classes without images none."""
-    rocs, precisions = {}, {}
+    lines = {}
     for k, name in enumerate(evaluation.classes):
         mine = evaluation.labels == k
         if 0 < mine.sum() < len(mine):
-            roc = ranking.roc_curve(evaluation.stated[:, k], mine)
             both = ranking.precision_recall_curve(evaluation.stated[:, k], mine)
-            rocs[name] = trust.Line(roc.false_positive_rate, roc.true_positive_rate, roc.area)
-            precisions[name] = trust.Line(both.recall, both.precision, both.average_precision)
-    names = t("Share of the other images taken for it"), t("Share of its images found")
-    first = trust.class_curves(rocs, *names, t("AUC"), chance=True)
-    second = trust.class_curves(precisions, t("Recall"), t("Precision"), t("AP"), chance=False)
+            lines[name] = trust.Line(both.recall, both.precision, both.average_precision)
+    first = document.roc_figure(evaluation)
+    second = trust.class_curves(lines, t("Recall"), t("Precision"), t("AP"), chance=False)
     return {
         "roc": parts.svg(as_svg(first, t("ROC curve of each class"))),
         "precision_recall": parts.svg(as_svg(second, t("Precision-recall curve of each class"))),

@@ -6,6 +6,7 @@ Typst sets it, from a text that is written here; it sees nothing but that text, 
 from __future__ import annotations
 
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import matplotlib
@@ -22,16 +23,21 @@ _LONG = 30  # rows of a table that may go over the end of a page
 _LANGUAGE = {"en": ("en", ""), "es": ("es", ""), "zh": ("zh", ', region: "cn"')}
 
 
+def check() -> None:
+    """Raises MissingExtra when Typst is not installed."""
+    if find_spec("typst") is None:
+        raise MissingExtra(t("A report as PDF"), "pdf")
+
+
 def write_pdf(document: Document, path: Path) -> Path:
     """Write the document, in the language in force, and return its path.
 
     Raises:
         MissingExtra: Typst is not installed.
     """
-    try:
-        import typst
-    except ImportError as error:
-        raise MissingExtra(t("A report as PDF"), "pdf") from error
+    check()
+    import typst
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "report.typ").write_text(_source(document, folder), "utf-8")

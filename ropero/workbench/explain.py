@@ -29,6 +29,16 @@ class Explanation:
     filters: Floats | None = None  # (C, I, h, w), where that is a convolution
 
 
+def check(run: Run, method: str, name: str, layer: str) -> None:
+    """Raises UsageError for a method, class or layer that is unknown, before any picture is looked at."""
+    if method and method not in explaining.METHODS:
+        raise unknown(t("method"), method, explaining.METHODS)
+    if name and name not in run.data.classes:
+        raise unknown(t("class"), name, run.data.classes)
+    if layer:
+        inside.check(run.model(), layer)
+
+
 def explain(
     run: Run,
     predictions: Sequence[Prediction],
@@ -48,11 +58,8 @@ def explain(
     Raises:
         UsageError: an unknown method, class or layer, or a method that the network does not allow.
     """
+    check(run, method, name, layer)
     model, classes = run.model(device), run.data.classes
-    if method and method not in explaining.METHODS:
-        raise unknown(t("method"), method, explaining.METHODS)
-    if name and name not in classes:
-        raise unknown(t("class"), name, classes)
     methods = [method] if method else explaining.possible(model)
     found = []
     for one in predictions:

@@ -57,6 +57,8 @@ def report(
     from ropero.reports import album, document, markdown, pages, typeset  # an extra; other verbs work without it
 
     run.require_trained()
+    if form == "pdf":
+        typeset.check()  # better said now than after a minute of measuring
     evaluation = run.evaluation(split)
     if evaluation is None:
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from ropero.metrics.ranking import false_positive_rate_at, precision_recall_curve, roc_auc, roc_curve
+from ropero.metrics.ranking import precision_recall_curve, roc_auc, roc_curve
 
 
 @pytest.fixture(params=[0, 1, 2])
@@ -31,13 +31,6 @@ def test_precision_and_recall_are_scikit_learns(ranked: tuple[np.ndarray, np.nda
     np.testing.assert_allclose(ours.precision, precision[:-1][::-1])
     np.testing.assert_allclose(ours.recall, recall[:-1][::-1])
     assert ours.average_precision == pytest.approx(metrics.average_precision_score(positive, scores), abs=1e-12)
-
-
-def test_false_alarms_at_a_recall() -> None:
-    scores = np.array([9.0, 8, 7, 6, 5, 4])
-    positive = np.array([True, False, True, False, True, False])
-    assert false_positive_rate_at(scores, positive, 0.6) == pytest.approx(1 / 3)
-    assert false_positive_rate_at(scores, positive, 1.0) == pytest.approx(2 / 3)
 
 
 def test_one_kind_alone_cannot_be_ranked() -> None:
