@@ -13,6 +13,7 @@ from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.evaluation.evaluate import Evaluation
+    from ropero.evaluation.intervals import Measured
     from ropero.workbench.evaluate import Evaluated
 
 _HELP = mark(
@@ -62,8 +63,11 @@ def evaluate(
         return screen.show_json(figures)
     show_evaluation(done)
     if strangers:
-        rows = [[t(kind), decimal(area, 4), percent(share, 1)] for kind, (area, share) in strangers.kinds.items()]
-        screen.show_table(t("Garments and other things"), [t("kind"), "AUC", t("not a garment")], rows)
+        rows = [
+            [t(kind), _score(area), _interval(area), percent(share.value, 1)]
+            for kind, (area, share) in strangers.kinds.items()
+        ]
+        screen.show_table(t("Garments and other things"), [t("kind"), "AUC", "95%", t("not a garment")], rows)
     if split == "test":
         screen.say(t("Next: ropero report {run}", run=found.name))
     return None
@@ -78,30 +82,32 @@ def show_evaluation(done: Evaluated) -> None:
         screen.say(t("Openings of the test part by this run: {n}", n=done.openings))
 
 
-def _verdict(word: str, row: dict[str, float | int | None], total: int) -> str:
+def _verdict(word: str, images: int, right: int, total: int) -> str:
     """`sure: 81.20% of the images, 97.41% of them right`."""
-    images, accuracy = row["images"] or 0, row["accuracy"]
     said = f"{t(word)}: " + t("{share} of the images", share=percent(images / total, 2))
-    return said if accuracy is None else said + t(", {accuracy} of them right", accuracy=percent(accuracy, 2))
+    return said + t(", {accuracy} of them right", accuracy=percent(right / images, 2)) if images else said
+
+
+def _score(one: Measured | None) -> str:
+    return "–" if one is None else decimal(one.value, 4)
+
+
+def _interval(one: Measured) -> str:
+    return f"{decimal(one.low, 3)}–{decimal(one.high, 3)}"
 
 
 def show_report(evaluation: Evaluation) -> None:
     """The per-class report, as scikit-learn's classification_report shows it, and the figures below it."""
-    report = evaluation.report
     rows = [
-        [
-            t(name),
-            decimal(report.precision[k], 4),
-            decimal(report.recall[k], 4),
-            decimal(report.f1[k], 4),
-            whole(report.support[k]),
-        ]
-        for k, name in enumerate(evaluation.classes)
-    ]
-    rows.append([""] * 5)
-    for kind, title in (("macro", t("macro average")), ("weighted", t("weighted average"))):
-        rows.append([title, *(decimal(value, 4) for value in report.average(kind).values()), whole(len(evaluation))])
-    columns = [t("class"), t("precision"), t("recall"), "F1", t("images")]
+        [t(name), *map(_score, (one.precision, one.recall, one.f1)), _interval(one.f1), _score(one.auc),
+         whole(one.support)]
+        for name, one in zip(evaluation.classes, evaluation.class_figures, strict=True)
+    ]  # fmt: skip
+    rows.append([""] * 7)
+    titles = {"macro": t("macro average"), "weighted": t("weighted average")}
+    for kind, found in evaluation.averages.items():
+        rows.append([titles[kind], *map(_score, found.values()), _interval(found["f1"]), "", whole(len(evaluation))])
+    columns = [t("class"), t("precision"), t("recall"), "F1", t("F1, 95%"), "AUC", t("images")]
     screen.show_table("", columns, rows)
     low, high = evaluation.interval
     screen.show(
@@ -114,13 +120,13 @@ def show_report(evaluation: Evaluation) -> None:
             high=percent(high, 2),
         )
     )
-    for word, row in evaluation.verdict_rows().items():
-        screen.show(_verdict(word, row, len(evaluation)))
+    for word, (images, right) in evaluation.verdict_counts().items():
+        screen.show(_verdict(word, images, right, len(evaluation)))
     screen.show(
         t(
             "Top-2 {top2}, log loss {loss}, calibration error {error}",
             top2=percent(evaluation.top2_accuracy, 2),
             loss=decimal(evaluation.log_loss, 4),
-            error=decimal(evaluation.calibration.expected_error, 4),
+            error=decimal(evaluation.calibration_error.value, 4),
         )
     )

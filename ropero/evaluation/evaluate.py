@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset
 from ropero.errors import RunError
+from ropero.evaluation import intervals
+from ropero.evaluation.intervals import ClassFigures, Measured
 from ropero.evaluation.judge import WORDS, Judge, Judged
 from ropero.evaluation.unknown import project
 from ropero.metrics.calibration import Calibration, calibration
@@ -27,6 +29,7 @@ from ropero.metrics.classification import (
     class_report,
     confusion_matrix,
     log_loss,
+    log_losses,
     top_k_accuracy,
 )
 from ropero.metrics.selective import Coverage, coverage_curve
@@ -110,6 +113,16 @@ class Evaluation:
         return class_report(self.confusion)
 
     @cached_property
+    def class_figures(self) -> list[ClassFigures]:
+        """Precision, recall, F1, areas under the curves of each class, with their 95 % intervals."""
+        return intervals.class_figures(self.labels, self.stated, self.confusion)
+
+    @cached_property
+    def averages(self) -> dict[str, dict[str, Measured]]:
+        """ "macro" and "weighted" precision, recall and F1, with their 95 % intervals."""
+        return intervals.averages(self.confusion)
+
+    @cached_property
     def calibration(self) -> Calibration:
         """Stated confidence against hit rate in 15 bins."""
         return calibration(self.confidence, self.correct)
@@ -136,25 +149,36 @@ class Evaluation:
         """Of what the network states by itself, so that it compares with other programs' losses."""
         return log_loss(self.labels, self.probabilities)
 
+    @cached_property
+    def log_loss_measured(self) -> Measured:
+        """The same with its 95 % interval."""
+        return intervals.mean(log_losses(self.labels, self.probabilities))
+
+    @cached_property
+    def calibration_error(self) -> Measured:
+        """Expected calibration error of the stated probabilities, with its 95 % interval."""
+        return intervals.calibration_error(self.confidence, self.correct)
+
     @property
     def stated_log_loss(self) -> float:
         """Of the probabilities that are stated."""
         return log_loss(self.labels, self.stated)
 
-    def verdict_rows(self) -> dict[str, dict[str, float | int | None]]:
-        """By verdict: how many images got it and which share of them is right; empty where nothing judges."""
+    def verdict_counts(self) -> dict[str, tuple[int, int]]:
+        """By verdict: how many images got it and how many of them are right; empty where nothing judges."""
         if self.judged is None:
             return {}
-        found: dict[str, dict[str, float | int | None]] = {}
-        for word in WORDS:
-            chosen = self.verdict(word)
-            right = float(self.correct[chosen].mean()) if chosen.any() else None
-            found[word] = {"images": int(chosen.sum()), "accuracy": right}
-        return found
+        chosen = {word: self.verdict(word) for word in WORDS}
+        return {word: (int(got.sum()), int(self.correct[got].sum())) for word, got in chosen.items()}
 
     @property
     def top2_accuracy(self) -> float:
         return top_k_accuracy(self.labels, self.probabilities, 2)
+
+    @property
+    def top2_interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of it."""
+        return wilson_interval(round(self.top2_accuracy * len(self)), len(self))
 
     def confident_mistakes(self, count: int) -> NDArray[np.int64]:
         """Positions of the wrong predictions with the highest confidence, highest first; ties by position."""
@@ -171,30 +195,32 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Every number, with English keys and class names: what evaluation/<split>.json holds."""
-        report = self.report
         return {
             "split": self.split,
             "images": len(self),
             "accuracy": self.accuracy,
             "accuracy_interval_95": list(self.interval),
             "top2_accuracy": self.top2_accuracy,
+            "top2_accuracy_interval_95": list(self.top2_interval),
             "log_loss": self.log_loss,
-            "expected_calibration_error": self.calibration.expected_error,
+            "log_loss_interval_95": list(self.log_loss_measured.interval),
+            "expected_calibration_error": self.calibration_error.value,
+            "expected_calibration_error_interval_95": list(self.calibration_error.interval),
             "own_calibration_error": self.own_calibration.expected_error,
             "stated_log_loss": self.stated_log_loss,
             "area_under_risk_coverage": self.coverage.area_under_risk,
-            "verdicts": self.verdict_rows(),
-            "classes": {
-                name: {
-                    "precision": float(report.precision[k]),
-                    "recall": float(report.recall[k]),
-                    "f1": float(report.f1[k]),
-                    "support": int(report.support[k]),
-                }
-                for k, name in enumerate(self.classes)
+            "verdicts": {
+                word: {"images": images, "accuracy": right / images if images else None}
+                for word, (images, right) in self.verdict_counts().items()
             },
-            "macro_average": report.average("macro"),
-            "weighted_average": report.average("weighted"),
+            "classes": {
+                name: figures.to_json() for name, figures in zip(self.classes, self.class_figures, strict=True)
+            },
+            **{
+                f"{kind}_average": {name: one.value for name, one in found.items()}
+                | {f"{name}_interval_95": list(one.interval) for name, one in found.items()}
+                for kind, found in self.averages.items()
+            },
             "confusion_matrix": self.confusion.tolist(),
             "confident_mistakes": [
                 {

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from ropero.errors import RunError
 from ropero.evaluation import unknown
+from ropero.evaluation.intervals import Measured
 from ropero.evaluation.unknown import METHODS, Known
 from ropero.metrics.calibration import calibration, temperature
-from ropero.metrics.ranking import roc_auc
+from ropero.metrics.ranking import roc_auc, roc_auc_interval
 from ropero.metrics.selective import threshold_for
 from ropero.texts import mark, t
 
@@ -189,15 +190,15 @@ class Strangers:
 
     Attributes:
         images: of the part. refused: share of them that is called not a garment.
-        kinds: by kind, area under the ROC curve and share that is called not a garment.
+        kinds: by kind, area under the ROC curve and share of its images that is called not a garment.
         quantiles: of the scores (0.01, 0.25, 0.5, 0.75, 0.99), of the part as "garments" and of each kind.
         limit: the score below which an image is called not a garment.
     """
 
     images: int
     split: str
-    refused: float
-    kinds: Mapping[str, tuple[float, float]]
+    refused: Measured
+    kinds: Mapping[str, tuple[Measured, Measured]]
     quantiles: Mapping[str, tuple[float, ...]]
     limit: float
 
@@ -206,8 +207,10 @@ class Strangers:
         return {
             "images": self.images,
             "split": self.split,
-            "garments_refused": self.refused,
-            "kinds": {kind: {"auroc": area, "refused": share} for kind, (area, share) in self.kinds.items()},
+            "garments_refused": vars(self.refused),
+            "kinds": {
+                kind: {"auroc": vars(area), "refused": vars(share)} for kind, (area, share) in self.kinds.items()
+            },
             "score_quantiles": {kind: list(row) for kind, row in self.quantiles.items()},
             "limit": self.limit,
         }
@@ -219,8 +222,8 @@ class Strangers:
             return cls(
                 int(values["images"]),
                 str(values["split"]),
-                float(values["garments_refused"]),
-                {kind: (float(one["auroc"]), float(one["refused"])) for kind, one in values["kinds"].items()},
+                Measured(**values["garments_refused"]),
+                {kind: (Measured(**one["auroc"]), Measured(**one["refused"])) for kind, one in values["kinds"].items()},
                 {kind: tuple(map(float, row)) for kind, row in values["score_quantiles"].items()},
                 float(values["limit"]),
             )
@@ -238,10 +241,11 @@ def strangers(judge: Judge, garments: Answers, others: Mapping[str, Answers], sp
     for kind, answers in others.items():
         strange = judge.judge(*answers)
         both = np.concatenate([known.scores, strange.scores])
-        area = roc_auc(both, np.arange(len(both)) < len(known.scores))
-        kinds[kind] = (area, float((strange.verdicts == 2).mean()))
+        garment = np.arange(len(both)) < len(known.scores)
+        area = Measured(roc_auc(both, garment), *roc_auc_interval(both, garment))
+        kinds[kind] = (area, Measured.share(int((strange.verdicts == 2).sum()), len(strange.scores)))
         quantiles[kind] = tuple(np.quantile(strange.scores, QUANTILES).tolist())
-    refused = float((known.verdicts == 2).mean())
+    refused = Measured.share(int((known.verdicts == 2).sum()), len(known.scores))
     return Strangers(len(known.scores), split, refused, kinds, quantiles, judge.known_from)
 
 

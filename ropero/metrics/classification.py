@@ -56,8 +56,14 @@ def _ratio(above: Floats, below: Labels) -> Floats:
 
 def log_loss(labels: Labels, probabilities: NDArray[np.floating]) -> float:
     """Mean negative log probability of the true class, in nats; clipped at float32's epsilon."""
+    return float(log_losses(labels, probabilities).mean())
+
+
+def log_losses(labels: Labels, probabilities: NDArray[np.floating]) -> Floats:
+    """(N,) the negative log probability of the true class of each image."""
     true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    return float(-np.log(np.clip(true, np.finfo(np.float32).eps, 1.0)).mean())
+    losses: Floats = -np.log(np.clip(true, np.finfo(np.float32).eps, 1.0))
+    return losses
 
 
 def top_k_accuracy(labels: Labels, probabilities: NDArray[np.floating], k: int) -> float:

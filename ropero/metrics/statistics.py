@@ -21,7 +21,8 @@ def wilson_interval(hits: int, n: int, z: float = Z_95) -> tuple[float, float]:
     share, shrink = hits / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrink
     half = z / shrink * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Ends that are 0 and 1 by the formula miss them by a rounding.
+    return (max(0.0, centre - half) if hits else 0.0), (min(1.0, centre + half) if hits < n else 1.0)
 
 
 def bootstrap_interval(
@@ -41,6 +42,11 @@ def bootstrap_interval(
     """
     rng = np.random.default_rng(seed)
     found = np.array([statistic(rng.integers(0, count, count)) for _ in range(draws)])
+    return percentiles(found, level)
+
+
+def percentiles(found: NDArray[np.float64] | Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """What the middle `level` of some draws lies between."""
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 

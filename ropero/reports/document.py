@@ -41,11 +41,11 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of text; numbers are the columns to be set right. name is what a file of it would be called."""
+    """Columns and rows of text, or of figures with their intervals; numbers are the columns to be set right."""
 
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[parts.Row]
     numbers: Sequence[int] = ()
 
 
@@ -115,8 +115,8 @@ def of_run(
     ]
     if examined is not None:
         sections.append(_examined(examined, evaluation))
-    sections.append(Section(t("Conclusions"), _conclusions(run, evaluation)))
     sections.append(_again(run))
+    sections.append(Section(t("Conclusions"), conclusions(run, evaluation)))
     return Document(
         title=t("{network} on {data}", network=run.config.network, data=run.data.name),
         subtitle=t("Training, test and explanation of a garment classifier"),
@@ -237,10 +237,10 @@ def _results(run: Run, evaluation: Evaluation) -> Section:
     blocks: list[Block] = [Paragraph([headline, *(opened if evaluation.split == "test" else [])])]
     blocks.append(
         Table(
-            t("Precision, recall and F1 of each class"),
-            [t("Class"), t("Precision"), t("Recall"), t("F1"), t("Images")],
+            t("Each class, with 95% intervals"),
+            [t("Class"), t("Precision"), t("Recall"), t("F1"), t("AUC"), t("Images")],
             [*parts.class_rows(evaluation), *parts.average_rows(evaluation)],
-            [1, 2, 3, 4],
+            [1, 2, 3, 4, 5],
         )
     )
     blocks.append(
@@ -359,7 +359,8 @@ def _strangers(examined: Examined) -> list[Block]:
     ]
 
 
-def _conclusions(run: Run, evaluation: Evaluation) -> list[Block]:
+def conclusions(run: Run, evaluation: Evaluation) -> list[Paragraph]:
+    """What the figures say in the end."""
     return [
         Paragraph(words.conclusions(evaluation, run.history, run.config)),
         Paragraph([*verdicts.diagnosis(run.history), *verdicts.verdicts(evaluation, run.judge)[:2]]),

@@ -83,11 +83,14 @@ def _theme(theme: Theme, images: Sequence[NDArray[np.uint8]], classes: Sequence[
     }  # fmt: skip
 
 
-def stranger_rows(found: Strangers) -> list[tuple[str, str, str]]:
+def stranger_rows(found: Strangers) -> list[parts.Row]:
     """(kind, area under the ROC curve, share called not a garment), the garments themselves last."""
     n = Numbers.current()
-    rows = [(t(kind), n.decimal(area, 3), n.percent(share)) for kind, (area, share) in found.kinds.items()]
-    return [*rows, (t("garments"), "–", n.percent(found.refused))]
+    rows: list[parts.Row] = [
+        (t(kind), parts.shown(area, n.decimal), parts.shown(share, n.percent))
+        for kind, (area, share) in found.kinds.items()
+    ]
+    return [*rows, (t("garments"), "–", parts.shown(found.refused, n.percent))]
 
 
 def _strangers(found: Strangers) -> dict[str, Any]:
@@ -108,16 +111,20 @@ def robust_words(found: Robustness) -> list[str]:
     n = Numbers.current()
     return [
         t(
-            "Of {images} images it names {clean} correctly as they are, and {mean} on average over all corruptions and "
-            "severities.",
+            "Of {images} images it names {clean} correctly as they are, and {mean} (95% interval {low} to {high}) on "
+            "average over all corruptions and severities.",
             images=n.whole(found.images),
             clean=n.percent(found.clean),
             mean=n.percent(found.mean),
+            low=n.percent(found.mean_interval[0]),
+            high=n.percent(found.mean_interval[1]),
         ),
         t(
-            "The worst is {kind}: {accuracy} on average.",
+            "The worst is {kind}: {accuracy} on average ({low} to {high}).",
             kind=t(found.worst),
             accuracy=n.percent(float(np.mean(found.accuracies[found.worst]))),
+            low=n.percent(found.kind_intervals[found.worst][0]),
+            high=n.percent(found.kind_intervals[found.worst][1]),
         ),
     ]
 

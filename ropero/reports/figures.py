@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from ropero.metrics.statistics import wilson_interval
 from ropero.reports import style
 from ropero.reports.style import LIGHT, NORMAL, SMALL, Theme, blank, dress, finish, label
 from ropero.texts import t
@@ -189,7 +190,8 @@ def calibration_diagram(
     *,
     theme: Theme = LIGHT,
 ) -> Figure:
-    """Stated confidence against hit rate, arguments (B,); below it, how many images each bin holds."""
+    """Stated confidence against hit rate with its 95 % interval, arguments (B,); below it, how many images each bin
+    holds."""
     figure = blank(4.7, 4.2, theme)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = len(count)
@@ -201,6 +203,9 @@ def calibration_diagram(
         edges[filled], hit_rate[filled], 1 / bins, align="edge", color=theme.sky, edgecolor=theme.blue, linewidth=0.8,
         label=t("Share that was right"),
     )  # fmt: skip
+    counts = count[filled]
+    ends = [wilson_interval(round(rate * n), int(n)) for rate, n in zip(hit_rate[filled], counts, strict=True)]
+    above.vlines(confidence[filled], *np.array(ends).T, color=theme.ink, linewidth=1)
     above.plot(confidence[filled], hit_rate[filled], "o", color=theme.ink, markersize=3.5)
     above.set_xlim(0, 1)
     above.set_ylim(0, 1.02)

@@ -84,8 +84,8 @@ def _text(block: Block) -> str:
             return f"```sh\n{block.text}\n```"
         case Table():
             ruler = ["---:" if k in block.numbers else ":---" for k in range(len(block.columns))]
-            rows = [block.columns, ruler, *block.rows]
-            lines = ["| " + " | ".join(value if row is ruler else _cell(value) for value in row) + " |" for row in rows]
+            rows = [[_cell(str(value)) for value in row] for row in (block.columns, *block.rows)]
+            lines = ["| " + " | ".join(row) + " |" for row in (rows[0], ruler, *rows[1:])]
             return f"**{_plain(block.caption)}**\n\n" + "\n".join(lines)
         case Picture():
             return ""

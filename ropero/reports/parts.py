@@ -5,7 +5,7 @@ Legend: N images, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
+from ropero.evaluation.intervals import Measured
 from ropero.models.summary import Summary
 from ropero.reports import figures
 from ropero.reports.output import as_svg
@@ -53,6 +54,20 @@ class Card:
     probability: str
 
 
+@dataclass(frozen=True)
+class Score:
+    """A figure and its 95 % interval, as they are shown; "" for none."""
+
+    value: str
+    interval: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.interval})" if self.interval else self.value
+
+
+Row = tuple[str | Score, ...]
+
+
 def curves(history: History) -> list[Markup]:
     """Loss and accuracy over the epochs, as SVG."""
     if not len(history):
@@ -70,30 +85,45 @@ def svg(text: str) -> Markup:
     return Markup(text)
 
 
-def class_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """(name, precision, recall, F1, support) of each class."""
-    n, report = Numbers.current(), evaluation.report
+def class_rows(evaluation: Evaluation) -> list[Row]:
+    """(name, precision, recall, F1, area under the ROC curve, images) of each class."""
+    n = Numbers.current()
     return [
         (
             t(name),
-            n.decimal(report.precision[k]),
-            n.decimal(report.recall[k]),
-            n.decimal(report.f1[k]),
-            n.whole(int(report.support[k])),
+            *(_score(one) for one in (figures.precision, figures.recall, figures.f1)),
+            shown(figures.auc, lambda value: n.decimal(value, 4)),
+            n.whole(figures.support),
         )
-        for k, name in enumerate(evaluation.classes)
+        for name, figures in zip(evaluation.classes, evaluation.class_figures, strict=True)
     ]
 
 
-def average_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """(name, precision, recall, F1, support) of both averages."""
+def average_rows(evaluation: Evaluation) -> list[Row]:
+    """The same of both averages over the classes, but for the area."""
+    images = Numbers.current().whole(len(evaluation))
+    titles = {"macro": t("Macro average"), "weighted": t("Weighted average")}
+    return [
+        (titles[kind], *(_score(one) for one in found.values()), "", images)
+        for kind, found in evaluation.averages.items()
+    ]
+
+
+def _score(one: Measured | None) -> Score:
+    """A figure between 0 and 1; a dash for one that could not be measured."""
     n = Numbers.current()
-    rows = []
-    for title, kind in ((t("Macro average"), "macro"), (t("Weighted average"), "weighted")):
-        mean = evaluation.report.average(kind)
-        scores = (n.decimal(mean[name]) for name in ("precision", "recall", "f1"))
-        rows.append((title, *scores, n.whole(len(evaluation))))
-    return rows
+    return shown(one, n.decimal)
+
+
+def share(hits: int, of: int, digits: int = 1) -> Score:
+    """A share in per cent; a dash for a share of nothing."""
+    n = Numbers.current()
+    return shown(Measured.share(hits, of) if of else None, lambda value: n.percent(value, digits))
+
+
+def shown(one: Measured | None, write: Callable[[float], str]) -> Score:
+    """A figure with its interval, both written alike; a dash for none."""
+    return Score("–") if one is None else Score(write(one.value), f"{write(one.low)}–{write(one.high)}")
 
 
 def matrix(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
@@ -112,7 +142,7 @@ def matrix(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
     ]
 
 
-def pair_rows(evaluation: Evaluation, count: int = 10) -> list[tuple[str, str, str, str]]:
+def pair_rows(evaluation: Evaluation, count: int = 10) -> list[Row]:
     """(true, predicted, images, share of the true class) of the most frequent confusions."""
     n = Numbers.current()
     return [
@@ -120,7 +150,7 @@ def pair_rows(evaluation: Evaluation, count: int = 10) -> list[tuple[str, str, s
             t(evaluation.classes[true]),
             t(evaluation.classes[guess]),
             n.whole(images),
-            n.percent(images / int(evaluation.report.support[true])),
+            share(images, int(evaluation.report.support[true])),
         )
         for true, guess, images in evaluation.confused_pairs(count)
     ]
@@ -150,17 +180,17 @@ def cards(evaluation: Evaluation, positions: Iterable[int], pictures: Dataset) -
     return made
 
 
-def verdict_rows(evaluation: Evaluation) -> list[tuple[str, str, str, str]]:
+def verdict_rows(evaluation: Evaluation) -> list[Row]:
     """(verdict, images, share of all, share of them that is right)."""
     n = Numbers.current()
     return [
         (
             t(word),
-            n.whole(int(row["images"] or 0)),
-            n.percent((row["images"] or 0) / len(evaluation)),
-            "–" if row["accuracy"] is None else n.percent(row["accuracy"]),
+            n.whole(images),
+            share(images, len(evaluation)),
+            share(right, images),
         )
-        for word, row in evaluation.verdict_rows().items()
+        for word, (images, right) in evaluation.verdict_counts().items()
     ]
 
 

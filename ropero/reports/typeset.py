@@ -14,6 +14,7 @@ import matplotlib
 from ropero.errors import MissingExtra
 from ropero.reports import output
 from ropero.reports.document import Block, Code, Document, Paragraph, Picture, Table
+from ropero.reports.parts import Score
 from ropero.reports.typeface import FILE, SECOND, showable
 from ropero.storage import atomic_path
 from ropero.texts import current, t
@@ -60,6 +61,7 @@ def _source(document: Document, folder: Path) -> str:
         "#show heading: set block(above: 1.6em, below: 0.9em)",
         "#show figure: set block(above: 1.2em, below: 1.2em)",
         "#show figure.where(kind: table): set figure.caption(position: top)",
+        "#show table: set par(leading: 0.4em, justify: false)",
         "#set table(stroke: none, inset: (x: 6pt, y: 3.4pt))",
         f"#set document(title: {_string(document.title)}, author: {_string(document.author)})",
         "#page(numbering: none)[",
@@ -103,13 +105,19 @@ def _block(block: Block, folder: Path) -> str:
 def _table(table: Table) -> str:
     align = ", ".join("right" if k in table.numbers else "left" for k in range(len(table.columns)))
     head = ", ".join(f"strong({_string(name)})" for name in table.columns)
-    body = ",\n".join(", ".join(_string(value) for value in row) for row in table.rows)
+    body = ",\n".join(", ".join(_cell(value) for value in row) for row in table.rows)
     breaks = "#show figure: set block(breakable: true)\n" if len(table.rows) > _LONG else ""
     return (
         f"#[{breaks}#figure(table(columns: {len(table.columns)}, align: ({align},),\n"
         f"table.hline(), table.header({head}), table.hline(stroke: 0.5pt),\n{body},\ntable.hline()),\n"
         f"caption: {_string(table.caption)})]"
     )
+
+
+def _cell(value: str | Score) -> str:
+    if isinstance(value, str) or not value.interval:
+        return _string(str(value))
+    return f"[#{_string(value.value)} #linebreak() #text(7pt, fill: luma(40%), {_string(value.interval)})]"
 
 
 def _string(text: str) -> str:

@@ -59,7 +59,7 @@ def verdicts(evaluation: Evaluation, judge: Judge | None) -> list[str]:
     """What "sure", "unsure" and "not a garment" mean here, and what they gave."""
     if evaluation.judged is None or judge is None:
         return []
-    n, rows = Numbers.current(), evaluation.verdict_rows()
+    n = Numbers.current()
     if not judge.held_out:
         return [
             t(
@@ -83,13 +83,13 @@ def verdicts(evaluation: Evaluation, judge: Judge | None) -> list[str]:
         said.append(
             t("No limit makes {right} of the answers right: none is called sure.", right=n.percent(judge.right))
         )
-    sure = rows[SURE]
-    if sure["accuracy"] is not None:
+    sure, right = evaluation.verdict_counts()[SURE]
+    if sure:
         said.append(
             t(
                 "Here {share} of the images are sure, and {right} of these are right.",
-                share=n.percent(float(sure["images"] or 0) / len(evaluation)),
-                right=n.percent(sure["accuracy"]),
+                share=n.percent(sure / len(evaluation)),
+                right=n.percent(right / sure),
             )
         )
     said.append(

@@ -91,9 +91,10 @@ def test_strangers_are_measured_once_and_again_with_others(run: Run, splits: Spl
     found = examine.strangers(run, part)
     assert found is not None
     assert set(found.kinds) == set(KINDS)
-    assert all(0 <= area <= 1 and 0 <= share <= 1 for area, share in found.kinds.values())
-    assert found.kinds["noise"][0] > 0.9
-    assert found.refused < 0.2
+    measured = [found.refused, *(one for pair in found.kinds.values() for one in pair)]
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in measured)
+    assert found.kinds["noise"][0].value > 0.9
+    assert found.refused.value < 0.2
     assert examine.strangers(run, part) == found
     assert [one.verb for one in run.ledger.openings()] == ["strangers"]
     others = Dataset(np.full((50, 14, 14), 200, np.uint8), np.zeros(50, np.int64), ("a", "b"), "mnist", "test")
