@@ -27,11 +27,13 @@ LIKELY = 4  # classes whose probability is shown
 
 @dataclass(frozen=True)
 class Doubt:
-    """One image to look at: its position in the part, the class that it looks like, and why it is here."""
+    """One image to look at: its position in the part, the class that it looks like, why it is here, and the position
+    of an image that looks nearly the same and has another label, where there is one."""
 
     position: int
     guess: int
     why: str
+    twin: int | None = None
 
 
 def write(
@@ -51,7 +53,10 @@ def write(
 def page(doubts: Sequence[Doubt], part: Dataset, probabilities: NDArray[np.floating], intro: str) -> str:
     """The page in the language in force."""
     positions = [doubt.position for doubt in doubts]
-    made = sheets.sheets(part.images[positions]) if doubts else sheets.Sheets(1, ())
+    twins = [doubt.twin for doubt in doubts if doubt.twin is not None]  # their pictures come behind those of the doubts
+    made = sheets.sheets(part.images[positions + twins]) if doubts else sheets.Sheets(1, ())
+    place = {number: at for at, number in enumerate((k for k, doubt in enumerate(doubts) if doubt.twin is not None),
+                                                    len(doubts))}  # fmt: skip
     order = np.argsort(-probabilities[positions], axis=1, kind="stable")[:, :LIKELY]
     content = {
         "key": f"ropero-review-{part.digest[:16]}",
@@ -68,8 +73,9 @@ def page(doubts: Sequence[Doubt], part: Dataset, probabilities: NDArray[np.float
                 "guess": doubt.guess,
                 "why": doubt.why,
                 "likely": [[int(k), round(float(probabilities[doubt.position, k]), 4)] for k in row],
+                "twin": None if doubt.twin is None else _twin(part, doubt.twin, place[number]),
             }
-            for doubt, row in zip(doubts, order, strict=True)
+            for number, (doubt, row) in enumerate(zip(doubts, order, strict=True))
         ],
     }
     return render_page(
@@ -79,9 +85,14 @@ def page(doubts: Sequence[Doubt], part: Dataset, probabilities: NDArray[np.float
         sheets=made,
         content=safe_json(content),
         count=len(doubts),
+        twins=len(twins),
         intro=intro,
         words=Markup(json.dumps(_words(), ensure_ascii=False).replace("<", "\\u003c")),
     )
+
+
+def _twin(part: Dataset, position: int, picture: int) -> dict[str, int]:
+    return {"row": int(part.rows[position]), "label": int(part.labels[position]), "picture": picture}
 
 
 def _words() -> dict[str, str]:
@@ -93,5 +104,6 @@ def _words() -> dict[str, str]:
         "done": t("{done} of {all} decided"),
         "row": t("row {row}"),
         "labelled": t("labelled {name}"),
+        "twin": t("row {row}, labelled {name}"),
         "nothing": t("Nothing is decided yet."),
     }

@@ -201,3 +201,23 @@ def test_labels_are_gone_through_undone_saved_and_applied(chromium: Any, review_
     assert applied.labels[list(applied.rows).index(3)] == 2
     assert not said
     context.close()
+
+
+def test_look_alikes_stand_beside_each_other(chromium: Any, tmp_path: Path) -> None:
+    part = synthetic(40)
+    probabilities = np.full((40, 3), 1 / 3, np.float32)
+    doubts = [review.Doubt(7, 0, "one"), review.Doubt(3, 0, "two"), review.Doubt(20, 1, "alike", twin=11)]
+    path = review.write(doubts, part, probabilities, tmp_path / "review.html", "en", "Look.")
+    page = chromium.new_page()
+    page.goto(path.as_uri())
+    assert page.locator("#beside").is_hidden()
+    page.select_option("#which", "twins")
+    assert page.locator("#where").inner_text() == "row 20"
+    assert page.locator("#twin-where").inner_text() == f"row 11, labelled {part.classes[part.labels[11]]}"
+    shown = [page.locator(one).evaluate("it => it.style.backgroundPosition") for one in ("#picture", "#twin")]
+    assert shown[0] != shown[1]
+    page.keyboard.press("a")
+    assert page.locator("#where").inner_text() == ""  # no look-alike is left
+    page.select_option("#which", "networks")
+    assert page.locator("#where").inner_text() == "row 7"
+    page.close()

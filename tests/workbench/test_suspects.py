@@ -110,3 +110,13 @@ def test_rows_may_be_any(tmp_path: Path, splits: Splits) -> None:
 def test_what_it_cannot_do(config: TrainConfig, folds: int, message: str, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=message):
         suspects(splits, config, RunStore(tmp_path), folds=folds)
+
+
+def test_the_page_shows_look_alikes_beside_each_other(splits: Splits, tmp_path: Path) -> None:
+    found = suspects(splits, CONFIG, RunStore(tmp_path), folds=3)
+    doubts = verb._doubts(found)
+    twins = {found.part.rows[one.position]: found.part.rows[one.twin] for one in doubts if one.twin is not None}
+    assert twins == {100: 101, 101: 100}
+    assert len({one.position for one in doubts}) == len(doubts)
+    page = verb.write_review(found, "es").read_text("utf-8")
+    assert "parecidas con otra etiqueta" in page

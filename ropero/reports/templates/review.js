@@ -9,10 +9,18 @@ if (reviewed) {
   try { log = JSON.parse(localStorage.getItem(data.key) ?? "[]").filter((one) => data.items[one.item]); } catch { log = []; }
   const keep = () => { try { localStorage.setItem(data.key, JSON.stringify(log)); } catch { /* decisions last as long as the page */ } };
   const decided = () => new Map(log.map((one) => [one.item, one]));
-  const next = () => { const done = decided(); return data.items.findIndex((_, k) => !done.has(k)); };
+  const wanted = (one) => !at("which")?.value || (at("which").value === "twins") === Boolean(one.twin);
+  const next = () => { const done = decided(); return data.items.findIndex((one, k) => !done.has(k) && wanted(one)); };
   const told = (one) => one.action === "relabel" ? "→ " + data.classes[one.label] : words[{ accept: "keep" }[one.action] ?? one.action];
   data.classes.forEach((name, k) => at("class").append(new Option(name, k)));
 
+  const paint = (element, picture) => {
+    const size = Math.max(1, Math.round(224 / data.side)) * data.side, place = picture % (data.columns * data.rows);
+    element.className = `picture thumb sheet${Math.floor(picture / (data.columns * data.rows))}`;
+    element.style.width = element.style.height = `${size}px`;
+    element.style.backgroundSize = `${data.columns * size}px auto`;
+    element.style.backgroundPosition = `-${(place % data.columns) * size}px -${Math.floor(place / data.columns) * size}px`;
+  };
   const show = () => {
     const item = next(), done = decided(), shown = data.items[item];
     at("progress").textContent = say(words.done, { done: done.size, all: data.items.length });
@@ -29,13 +37,15 @@ if (reviewed) {
     document.querySelector("[data-act=undo]").disabled = !log.length;
     document.querySelector(".doubt").hidden = false;
     reviewed.style.visibility = shown ? "visible" : "hidden";
+    at("beside").hidden = !shown?.twin;
     at("likely").replaceChildren();
     if (!shown) { at("labelled").textContent = at("where").textContent = at("why").textContent = ""; return; }
-    const size = Math.max(1, Math.round(224 / data.side)) * data.side, place = item % (data.columns * data.rows);
-    reviewed.className = `picture thumb sheet${Math.floor(item / (data.columns * data.rows))}`;
-    reviewed.style.width = reviewed.style.height = `${size}px`;
-    reviewed.style.backgroundSize = `${data.columns * size}px auto`;
-    reviewed.style.backgroundPosition = `-${(place % data.columns) * size}px -${Math.floor(place / data.columns) * size}px`;
+    paint(reviewed, item);
+    if (shown.twin) {
+      paint(at("twin"), shown.twin.picture);
+      at("twin").setAttribute("aria-label", data.classes[shown.twin.label]);
+      at("twin-where").textContent = say(words.twin, { row: shown.twin.row, name: data.classes[shown.twin.label] });
+    }
     reviewed.setAttribute("aria-label", data.classes[shown.label]);
     at("labelled").textContent = say(words.labelled, { name: data.classes[shown.label] });
     at("where").textContent = say(words.row, { row: shown.row });
@@ -75,6 +85,7 @@ if (reviewed) {
     skip: () => decide("skip"), undo: () => { log.pop(); keep(); show(); }, save,
     restart: () => { log = []; keep(); show(); } };
   document.addEventListener("click", (event) => acts[event.target.closest?.("[data-act]")?.dataset.act]?.());
+  at("which")?.addEventListener("change", show);
   const keys = { a: "accept", r: "relabel", d: "drop", s: "skip", u: "undo" };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("select, input")) return;
