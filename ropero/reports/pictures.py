@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ropero.reports.style import LARGE, LIGHT, SMALL, Theme, bare, blank, dress, finish, label
+from ropero.reports.style import LARGE, LIGHT, NORMAL, SMALL, Theme, bare, blank, dress, finish, label
 from ropero.texts import t
 from ropero.texts.numbers import Numbers
 
@@ -75,12 +75,14 @@ def prediction(
     classes: Sequence[str],
     true: int | None = None,
     *,
+    verdict: str = "",
     most: int = 10,
     theme: Theme = LIGHT,
 ) -> Figure:
     """A picture beside its (K,) probabilities as bars, most probable first, at most `most` of them.
 
-    The predicted class is blue, or red when it is known to be wrong; then the true class is outlined in blue.
+    The predicted class is blue, or red when it is known to be wrong; then the true class is outlined in blue. What is
+    to be made of it, "sure", "unsure" or "not a garment" in English, stands below the picture.
     """
     order = np.argsort(-probabilities, kind="stable")
     shown = [int(k) for k in order[:most]]
@@ -95,6 +97,8 @@ def prediction(
     title = label(prediction_title(classes[best], None if true is None else classes[true]), 34)
     colour = theme.ink if true is None else theme.red if wrong else theme.green
     left.set_title(mark + title, fontsize=LARGE, color=colour)
+    if verdict:
+        left.set_xlabel(t(verdict), fontsize=NORMAL, labelpad=6)
     _bars(right, [float(probabilities[k]) for k in shown], [label(t(classes[k])) for k in shown], theme)
     for k, bar in zip(shown, right.patches, strict=True):
         if k == best:

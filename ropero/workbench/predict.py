@@ -199,7 +199,9 @@ def plot(predictions: list[Prediction], path: Path) -> list[Path]:
     else:
         targets = [path / f"{number:03d}-{plain_name(one.name)}.png" for number, one in enumerate(predictions)]
     return [
-        output.save(drawings.prediction(one.seen, one.probabilities, one.classes, one.true), target)
+        output.save(
+            drawings.prediction(one.seen, one.probabilities, one.classes, one.true, verdict=one.verdict), target
+        )
         for one, target in zip(predictions, targets, strict=True)
     ]
 

@@ -16,6 +16,7 @@ from matplotlib.text import Text
 from ropero.errors import UsageError
 from ropero.reports import figures, output, pictures
 from ropero.reports.style import DARK, LIGHT, THEMES, Theme, label, shorten
+from ropero.texts import language
 
 rng = np.random.default_rng(0)
 CLASSES = ("T-shirt/top", "Dress", "Coat")
@@ -156,6 +157,8 @@ def test_prediction_says_what_is_wrong() -> None:
     assert colours[2] == tuple(bytes.fromhex(LIGHT.sky[1:]))
     assert "✓ T-shirt/top" in texts(pictures.prediction(GREY[0], SHARES, CLASSES, 0))
     assert "T-shirt/top" in texts(pictures.prediction(GREY[0], SHARES, CLASSES))
+    with language("es"):
+        assert "no es una prenda" in texts(pictures.prediction(GREY[0], SHARES, CLASSES, verdict="not a garment"))
 
 
 def test_prediction_shows_the_truth_also_among_many_classes() -> None:
