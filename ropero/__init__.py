@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import lr_find as lr_find
     from ropero.workbench.notebook import open_run as open_run
     from ropero.workbench.notebook import split as split
+    from ropero.workbench.notebook import suspects as suspects
     from ropero.workbench.notebook import train as train
     from ropero.workbench.notebook import tune as tune
 
@@ -42,6 +43,7 @@ _HOMES = {
     "lr_find": "ropero.workbench.notebook",
     "open_run": "ropero.workbench.notebook",
     "split": "ropero.workbench.notebook",
+    "suspects": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
     "tune": "ropero.workbench.notebook",
 }
@@ -61,6 +63,7 @@ __all__ = [
     "lr_find",
     "open_run",
     "split",
+    "suspects",
     "train",
     "tune",
 ]

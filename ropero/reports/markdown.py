@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 from pathlib import Path
@@ -111,9 +110,7 @@ def _opening(run: Path) -> dict[str, Any]:
 
 def _shown(picture: Picture) -> dict[str, Any]:
     """A figure as the output of a cell that was run already; its caption is what stands in the cell."""
-    file = io.BytesIO()
-    picture.figure.savefig(file, format="png", dpi=output.DPI, facecolor=picture.figure.get_facecolor())
-    data = {"image/png": base64.b64encode(file.getvalue()).decode("ascii"), "text/plain": picture.caption}
+    data = {"image/png": base64.b64encode(output.as_png(picture.figure)).decode("ascii"), "text/plain": picture.caption}
     return {
         "cell_type": "code",
         "execution_count": None,

@@ -46,6 +46,13 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def as_png(figure: Figure) -> bytes:
+    """A figure as the content of a .png file, for a notebook."""
+    file = io.BytesIO()
+    _write(figure, file, ".png")
+    return file.getvalue()
+
+
 def _write(figure: Figure, target: Path | io.BytesIO, suffix: str) -> None:
     # A file of its own carries no font: there the letters become outlines. A page has fonts.
     settings: dict[Any, Any] = _SETTINGS | {"svg.fonttype": "path"} if isinstance(target, Path) else _SETTINGS

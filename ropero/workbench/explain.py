@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ropero.errors import UsageError, unknown
+from ropero.errors import MissingExtra, UsageError, unknown
 from ropero.evaluation import explain as explaining
 from ropero.evaluation import inside
 from ropero.runs import Run
@@ -27,6 +27,28 @@ class Explanation:
     maps: dict[str, dict[str, Floats]]
     feature_maps: Floats | None = None  # (C, h, w) of the asked layer
     filters: Floats | None = None  # (C, I, h, w), where that is a convolution
+
+    def titled(self) -> tuple[str, dict[str, dict[str, Floats]]]:
+        """What stands above a picture of it, and its maps by translated names of methods and classes."""
+        from ropero.reports.pictures import prediction_title
+
+        told = self.prediction
+        classes = told.classes
+        title = prediction_title(classes[told.predicted], None if told.true is None else classes[told.true])
+        maps = {
+            t(explaining.METHODS[method]).partition(":")[0].partition("：")[0]: {t(k): m for k, m in found.items()}
+            for method, found in self.maps.items()
+        }
+        return title, maps
+
+    def _repr_png_(self) -> bytes | None:
+        """What a notebook shows."""
+        try:
+            from ropero.reports import insights, output
+
+            return output.as_png(insights.explanation(self.prediction.seen, *self.titled()))
+        except MissingExtra:
+            return None  # the notebook falls back to repr
 
 
 def check(run: Run, method: str, name: str, layer: str) -> None:
@@ -93,21 +115,13 @@ def save(explanations: Sequence[Explanation], layer: str, folder: Path) -> list[
     Raises MissingExtra without Matplotlib.
     """
     from ropero.reports import insights, output
-    from ropero.reports.pictures import prediction_title
 
     if folder.suffix:
         raise UsageError(t("--out names a folder, got the file {path}.", path=folder))
     paths = []
     for number, one in enumerate(explanations):
-        told = one.prediction
-        classes = told.classes
-        title = prediction_title(classes[told.predicted], None if told.true is None else classes[told.true])
-        stem = f"{number:03d}-{plain_name(told.name)}"
-        shown = {
-            t(explaining.METHODS[method]).partition(":")[0].partition("：")[0]: {t(k): m for k, m in maps.items()}
-            for method, maps in one.maps.items()
-        }
-        paths.append(output.save(insights.explanation(told.seen, title, shown), folder / f"{stem}.png"))
+        stem = f"{number:03d}-{plain_name(one.prediction.name)}"
+        paths.append(output.save(insights.explanation(one.prediction.seen, *one.titled()), folder / f"{stem}.png"))
         if one.feature_maps is not None:
             figure = insights.feature_maps(one.feature_maps, layer)
             paths.append(output.save(figure, folder / f"{stem}-{plain_name(layer)}.png"))

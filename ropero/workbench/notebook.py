@@ -20,7 +20,7 @@ from ropero.evaluation.evaluate import Evaluation
 from ropero.models.classifier import Classifier
 from ropero.models.own import Network, lend
 from ropero.runs import Run, RunStore
-from ropero.texts import t
+from ropero.texts import current, t
 from ropero.training.callbacks import Callback, Which
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
@@ -28,15 +28,19 @@ from ropero.training.lr_find import RateTest
 from ropero.workbench import compare as compare_verb
 from ropero.workbench import data as data_verb
 from ropero.workbench import evaluate as evaluate_verb
+from ropero.workbench import explain as explain_verb
 from ropero.workbench import lr_find as lr_find_verb
 from ropero.workbench import predict as predict_verb
 from ropero.workbench import report as report_verb
+from ropero.workbench import suspects as suspects_verb
 from ropero.workbench import train as train_verb
 from ropero.workbench import tune as tune_verb
 from ropero.workbench.compare import Comparison
+from ropero.workbench.explain import Explanation
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
 from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
+from ropero.workbench.suspects import Suspected
 from ropero.workbench.tune_progress import TuningProgress
 from ropero.workbench.tuning import Tuning, save_figures
 
@@ -105,6 +109,29 @@ class Trained:
         assert images is not None
         names = [images] if isinstance(images, str | Path) else images
         return predict_verb.predict_files(self.run, [str(name) for name in names])
+
+    def explain(
+        self,
+        images: str | Path | Dataset | NDArray[Any] | list[str | Path] | None = None,
+        *,
+        test: int | list[int] | None = None,
+        method: str = "",
+        name: str = "",
+        layer: str = "",
+    ) -> list[Explanation]:
+        """Which pixels speak for what is predicted; a notebook shows each as a picture. Images as in `predict`.
+
+        Args:
+            method: "grad-cam", "occlusion" or "integrated-gradients"; all that the network allows when not given.
+            name: the class to explain, in English; the predicted one when not given.
+            layer: whose feature maps and filters are wanted.
+
+        Raises:
+            UsageError: an unknown method, class or layer, or what `predict` refuses.
+        """
+        explain_verb.check(self.run, method, name, layer)
+        predictions = self.predict(images, test=test)
+        return explain_verb.explain(self.run, predictions, method=method, name=name, layer=layer)
 
     def report(self, *, lang: str | None = None, form: report_verb.Form = "html", author: str = "") -> Path:
         """Write report.html, .pdf, .md or .ipynb and return its path."""
@@ -312,6 +339,37 @@ def compare(*runs: Trained | Run | str, split: str = "test", folder: str | Path 
     found = [store.find(one) if isinstance(one, str) else one if isinstance(one, Run) else one.run for one in runs]
     splits = next((one._splits for one in runs if isinstance(one, Trained) and one._splits), None)
     return compare_verb.compare(found, split=split, splits=splits, told=EncodingProgress(Console(stderr=True)))
+
+
+def suspects(
+    data: Splits | Dataset | str | Path = data_verb.DEFAULT,
+    network: Network = "quick",
+    *,
+    folds: int = suspects_verb.FOLDS,
+    runs: str | Path | None = None,
+    **changes: Any,
+) -> Suspected:
+    """Labels of the training part that look wrong: `found = rp.suspects(data)`, then open `found.page`.
+
+    A network is trained for each fold on the others; the same call goes on with one that was interrupted, and shows
+    what is there when it was done. The other options are fields of `ropero.TrainConfig`.
+
+    Raises:
+        UsageError: fewer than two folds, too few images, or options that hold images out.
+        MissingExtra: without ropero[report].
+    """
+    splits, console = _splits_of(data), Console(stderr=True)
+    with FileProgress(console) as progress:
+        found = suspects_verb.suspects(
+            splits,
+            recipe_for(network, splits).replace(**changes),
+            RunStore(Path(runs) if runs else None),
+            folds=folds,
+            callbacks=lambda: [TrainingProgress(console)],
+            progress=progress,
+        )
+    suspects_verb.write_review(found, current())
+    return found
 
 
 def list_runs(folder: str | Path | None = None) -> list[Trained]:

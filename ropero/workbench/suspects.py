@@ -70,6 +70,11 @@ class Suspected:
     def accuracy(self) -> float:
         return float((self.probabilities.argmax(axis=1) == self.part.labels).mean())
 
+    @property
+    def page(self) -> Path:
+        """Where the page to go through them lies."""
+        return self.folder / "review.html"
+
     def rank(self, row: int) -> int | None:
         """The place of a row among the suspects, from 1; None when it is none."""
         found = np.flatnonzero(self.part.rows[self.suspects.position] == row)
@@ -196,7 +201,7 @@ def write_review(found: Suspected, lang: str) -> Path:
             n=whole(len(part)),
             data=part.name,
         )
-    return review.write(doubts, part, found.probabilities, found.folder / "review.html", lang, intro)
+    return review.write(doubts, part, found.probabilities, found.page, lang, intro)
 
 
 def _doubts(found: Suspected) -> list[review.Doubt]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from conftest import CLASSES
 
 import ropero as rp
 from ropero.data.dataset import Splits
+from ropero.errors import UsageError
 
 SMALL = {"epochs": 2, "batch_size": 32, "learning_rate": 0.01, "precision": "fp32", "device": "cpu"}
 
@@ -39,3 +41,20 @@ def test_lr_find_answers_as_the_command_does_and_draws_where_it_is_asked(splits:
     # Held-out images are not learned from.
     assert found != rp.lr_find(splits, "softmax", **{**options, "validation": 0})
     assert not (tmp_path / "runs").exists()
+
+
+def test_an_explanation_shows_itself(splits: Splits) -> None:
+    trained = rp.train(splits, "softmax", **SMALL)
+    (one,) = trained.explain(test=3, method="occlusion")
+    assert set(one.maps) == {"occlusion"}
+    png = one._repr_png_()
+    assert png is not None
+    assert png.startswith(b"\x89PNG")
+    with pytest.raises(UsageError, match="Did you mean 'occlusion'"):
+        trained.explain(test=3, method="oclusion")
+
+
+def test_suspects_have_a_page(splits: Splits, tmp_path: Path) -> None:
+    found = rp.suspects(splits, "softmax", folds=2, epochs=1, runs=tmp_path)
+    assert found.page.exists()
+    assert found.probabilities.shape == (len(splits.train), len(splits.classes))
