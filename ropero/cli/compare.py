@@ -48,7 +48,7 @@ def compare(
     store = RunStore(common.runs)
     runs = [store.find(name) for name in names]
     done = verb.compare(runs, split=split, data=data, device=device, told=EncodingProgress(screen.err()))
-    page = verb.write_page(done, report, current(), data=data) if report else None
+    page = verb.write_report(done, report, current(), data=data) if report else None
     if common.json:
         return screen.show_json({**done.to_json(), **({"report": str(page)} if page else {})})
     _show_runs(done)

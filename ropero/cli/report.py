@@ -10,10 +10,10 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.options import DataPath, WithRuns
-from ropero.errors import UsageError
 from ropero.texts import current, mark, t
 
 if TYPE_CHECKING:
+    from ropero.reports.forms import Form
     from ropero.runs import Run
 
 
@@ -53,7 +53,7 @@ def report(
 
     store = RunStore(common.runs)
     if len(names) > 1:
-        return _compared([store.find(name) for name in names], form, out, data, open, common)
+        return _compared([store.find(name) for name in names], form, author, out, data, open, common)
     found = store.find(names[0] if names else LAST)
     with FileProgress(screen.err()) as progress:
         path = verb.report(found, data=data, out=out, form=form, author=author, examined=not plain, progress=progress)
@@ -66,15 +66,19 @@ def report(
     return None
 
 
-def _compared(runs: list[Run], form: str, out: Path | None, data: str | None, open_it: bool, common: WithRuns) -> None:
-    """Several runs: the page of their comparison."""
+def _compared(
+    runs: list[Run], form: Form, author: str, out: Path | None, data: str | None, open_it: bool, common: WithRuns
+) -> None:
+    """Several runs: the report of their comparison."""
+    from ropero.reports import typeset
     from ropero.workbench import compare as verb
     from ropero.workbench.progress import EncodingProgress
 
-    if form != "html":
-        raise UsageError(t("A comparison is a page; leave --format away."))
+    if form == "pdf":
+        typeset.check()  # better said now than after the comparison
     done = verb.compare(runs, data=data, told=EncodingProgress(screen.err()))
-    path = verb.write_page(done, out or Path("comparison.html"), current(), data=data)
+    path = out or Path(f"comparison.{form}")
+    path = verb.write_report(done, path, current(), form=form, author=author, data=data)
     if common.json:
         screen.show_json({"runs": [run.name for run in runs], "report": str(path)})
     else:

@@ -1,4 +1,4 @@
-"""The page of a comparison: two runs or a class of thirty, on the same images.
+"""The report of a comparison, page or document: two runs or a class of thirty, on the same images.
 
 Takes plain figures; knows nothing of runs. Legend: K classes, M models, N images.
 """
@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ropero.evaluation.compare import Pair, Spread
-from ropero.reports import parts, trust
+from ropero.reports import parts, pictures, trust
+from ropero.reports.document import Block, Document, Paragraph, Picture, Section, Table, day
 from ropero.reports.output import as_svg
 from ropero.reports.pages import render_page
 from ropero.reports.thumbnails import thumbnail
@@ -23,6 +25,7 @@ from ropero.texts import language, t
 from ropero.texts.numbers import Numbers
 
 IMAGES, PAIRS = 24, 15  # images that are shown, and pairs: beyond, each run is put beside the best one
+PICTURES, ABREAST = 12, 5  # images in a document, and runs that stand beside each other in its tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,18 +83,13 @@ def write(content: Content, path: Path, lang: str) -> Path:
 def page(content: Content) -> str:
     """The page in the language in force."""
     n = Numbers.current()
-    figure = trust.compared(
-        [f"{one.letter}  {one.network}, {one.seed}" for one in content.models],
-        [one.accuracy for one in content.models],
-        [one.interval for one in content.models],
-    )
     best = max(content.models, key=lambda one: one.accuracy)
     return render_page(
         "comparison.html",
         content.title,
         scripts=("page.js",),
         content=content,
-        figure=parts.svg(as_svg(figure, t("Accuracy, 95% interval"))),
+        figure=parts.svg(as_svg(_figure(content), t("Accuracy, 95% interval"))),
         conclusions=_conclusions(content, best),
         models=[_model(one) for one in content.models],
         spreads=[_spread(*one) for one in content.spreads],
@@ -104,6 +102,98 @@ def page(content: Content) -> str:
             for k, name in enumerate(content.classes)
         ],
         answered=[_answered(one) for one in content.answered],
+    )
+
+
+def document(content: Content, author: str = "") -> Document:
+    """The comparison as a document to hand in, in the language in force."""
+    n = Numbers.current()
+    best = max(content.models, key=lambda one: one.accuracy)
+    said = _conclusions(content, best)
+    figure = _figure(content)
+    models = [_model(one) for one in content.models]
+    runs: list[Block] = [
+        Picture("runs", t("Accuracy, 95% interval"), figure),
+        Table(
+            t("Runs"),
+            ["", t("Run"), t("Seed"), t("Accuracy"), t("95% interval"), t("Log loss"), t("Calibration error")],
+            [row[:7] for row in models],
+            [2, 3, 4, 5, 6],
+        ),
+        Table(
+            t("Size and speed"),
+            ["", t("Parameters"), t("Training time"), t("Predictions a second"), t("Openings")],
+            [(row[0], *row[7:]) for row in models],
+            [1, 2, 3, 4],
+        ),
+    ]
+    if content.spreads:
+        columns = [t("Network"), t("Runs"), t("Accuracy"), t("Log loss"), t("Calibration error"), "n"]
+        title = t("Seeds of one config together, mean ± standard deviation")
+        runs.append(Table(title, columns, [_spread(*one) for one in content.spreads], [2, 3, 4, 5]))
+    columns = [t("Runs"), t("Points of accuracy"), t("95% interval"), t("Only the first right"),
+               t("Only the second right"), t("p, corrected"), t("More than chance")]  # fmt: skip
+    paired = t(
+        "McNemar's exact test on the images that only one of the two names correctly; p is corrected for the number of "
+        "pairs by Holm's method."
+    )
+    pairs = Table(t("Is the difference more than chance?"), columns, [_pair(one) for one in content.pairs],
+                  [1, 2, 3, 4, 5])  # fmt: skip
+    shown = sorted(content.models, key=lambda one: -one.accuracy)[:ABREAST]
+    classes = Table(
+        t("F1 of each class") if len(shown) == len(content.models) else t("F1 of each class, the best runs"),
+        [t("Class"), *(one.letter for one in shown)],
+        [(t(name), *(n.percent(float(one.f1[k])) for one in shown)) for k, name in enumerate(content.classes)],
+        range(1, len(shown) + 1),
+    )
+    return Document(
+        title=content.title,
+        subtitle=t("{n} {split} images", n=n.whole(content.images), split=t(content.split)),
+        author=author,
+        date=day(),
+        run="",
+        sections=[
+            Section(t("Summary"), [Paragraph(said[:1])]),
+            Section(t("Runs"), runs),
+            Section(t("Is the difference more than chance?"), [pairs, Paragraph([paired])]),
+            Section(t("F1 of each class"), [classes]),
+            Section(t("Images on which they differ"), _differing(content, shown)),
+            Section(t("Conclusions"), [Paragraph(said)]),
+        ],
+        references=[
+            "Q. McNemar. Note on the sampling error of the difference between correlated proportions or percentages. "
+            "Psychometrika 12, 1947.",
+            "S. Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, "
+            "1979.",
+            "E. B. Wilson. Probable inference, the law of succession, and statistical inference. JASA 22, 1927.",
+        ],
+    )
+
+
+def _differing(content: Content, shown: Sequence[Model]) -> list[Block]:
+    """Some images on which the runs differ, and what the best of them say."""
+    answered = [one for one in content.answered if one.image is not None][:PICTURES]
+    if not answered:
+        return [Paragraph([t("They say the same of every image.")])]
+    images = [one.image for one in answered if one.image is not None]
+    letters = [one.letter for one in shown]
+    rows = []
+    for one in answered:
+        said = {letter: f"✓ {t(name)}" if right else f"✗ {t(name)}" for letter, name, right in one.said}
+        rows.append((Numbers.current().whole(one.row), t(one.true), *(said[letter] for letter in letters)))
+    titles = [f"{row[0]}: {row[1]}" for row in rows]
+    caption = t("Images on which they differ, with row and true class")
+    return [
+        Picture("differing", caption, pictures.image_grid(images, titles, columns=6)),
+        Table(t("What the runs say of them"), [t("Row"), t("True class"), *letters], rows, [0]),
+    ]
+
+
+def _figure(content: Content) -> Figure:
+    return trust.compared(
+        [f"{one.letter}  {one.network}, {one.seed}" for one in content.models],
+        [one.accuracy for one in content.models],
+        [one.interval for one in content.models],
     )
 
 

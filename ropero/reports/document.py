@@ -121,14 +121,15 @@ def of_run(
         title=t("{network} on {data}", network=run.config.network, data=run.data.name),
         subtitle=t("Training, test and explanation of a garment classifier"),
         author=author,
-        date=_day(),
+        date=day(),
         run=run.name,
         sections=sections,
         references=_references(run),
     )
 
 
-def _day() -> str:
+def day() -> str:
+    """Today, as the language in force writes it."""
     today = date.today()
     if current() == "zh":
         return f"{today.year}年{today.month}月{today.day}日"

@@ -32,9 +32,9 @@ def write_markdown(document: Document, path: Path) -> Path:
     return path
 
 
-def write_notebook(document: Document, path: Path, run: Path) -> Path:
-    """Write a notebook whose first cell opens the run's folder again; figures are outputs that are there already."""
-    cells = [_markdown(_head(document)), _opening(run)]
+def write_notebook(document: Document, path: Path, opening: str) -> Path:
+    """Write a notebook whose first cell is code, `opening`; figures are outputs that are there already."""
+    cells = [_markdown(_head(document)), _code(opening)]
     for section in document.sections:
         pieces = [f"## {_plain(section.title)}"]
         for block in section.blocks:
@@ -103,8 +103,7 @@ def _markdown(source: str) -> dict[str, Any]:
     return {"cell_type": "markdown", "metadata": {}, "source": source.strip()}
 
 
-def _opening(run: Path) -> dict[str, Any]:
-    source = f"import ropero as rp\n\nrun = rp.open_run({str(run)!r})\nrun"
+def _code(source: str) -> dict[str, Any]:
     return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": source}
 
 

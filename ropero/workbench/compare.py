@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ropero import texts
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import UsageError
 from ropero.evaluation import compare as comparing
@@ -24,6 +25,7 @@ from ropero.workbench import evaluate as evaluate_verb
 
 if TYPE_CHECKING:
     from ropero.reports import comparison
+    from ropero.reports.forms import Form
 
 TIMED, TURNS = 1_000, 3  # images that are predicted to measure speed, and how often
 
@@ -133,10 +135,32 @@ class Comparison:
         }
 
 
-def write_page(
-    done: Comparison, path: Path, lang: str, *, data: str | None = None, splits: Splits | None = None
+def write_report(
+    done: Comparison,
+    path: Path,
+    lang: str,
+    *,
+    form: Form = "html",
+    author: str = "",
+    data: str | None = None,
+    splits: Splits | None = None,
 ) -> Path:
-    """Write the comparison as a page. Raises MissingExtra without ropero[report]."""
+    """Write the comparison as a page, or as a document to hand in, Markdown or a notebook.
+
+    Raises MissingExtra without ropero[report], or ropero[pdf] for a PDF.
+    """
+    from ropero.reports import comparison, forms
+
+    with texts.language(lang):
+        content = _content(done, data, splits)
+        if form == "html":
+            return comparison.write(content, path, lang)
+        named = ", ".join(repr(str(one.run.folder)) for one in done.entries)
+        opening = f"import ropero as rp\n\nfound = rp.compare({named})\nfound.pairs"
+        return forms.write(comparison.document(content, author), path, form, opening)
+
+
+def _content(done: Comparison, data: str | None, splits: Splits | None) -> comparison.Content:
     from ropero.reports import comparison
 
     letters = done.letters()
@@ -161,7 +185,7 @@ def write_page(
             )
         )
     together = comparing.majority(evaluations).argmax(axis=1) == judged.labels
-    content = comparison.Content(
+    return comparison.Content(
         title=t("{n} runs on {data}", n=len(done.entries), data=first.run.data.name),
         split=done.split,
         images=len(judged),
@@ -180,7 +204,6 @@ def write_page(
         answered=answered,
         together=float(together.mean()),
     )
-    return comparison.write(content, path, lang)
 
 
 def _model(one: Entry, letter: str) -> comparison.Model:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,9 @@ from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingPr
 from ropero.workbench.suspects import Suspected
 from ropero.workbench.tune_progress import TuningProgress
 from ropero.workbench.tuning import Tuning, save_figures
+
+if TYPE_CHECKING:
+    from ropero.reports.forms import Form
 
 
 class Trained:
@@ -133,7 +136,7 @@ class Trained:
         predictions = self.predict(images, test=test)
         return explain_verb.explain(self.run, predictions, method=method, name=name, layer=layer)
 
-    def report(self, *, lang: str | None = None, form: report_verb.Form = "html", author: str = "") -> Path:
+    def report(self, *, lang: str | None = None, form: Form = "html", author: str = "") -> Path:
         """Write report.html, .pdf, .md or .ipynb and return its path."""
         with FileProgress(Console(stderr=True)) as progress:
             return report_verb.report(

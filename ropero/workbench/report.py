@@ -4,7 +4,7 @@ time, and that look at test images is noted."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from ropero.workbench.evaluate import part_of, reload
 
 if TYPE_CHECKING:
     from ropero.reports.examined import Examined
+    from ropero.reports.forms import Form
 
-Form = Literal["html", "pdf", "md", "ipynb"]
 MISTAKES, FIRST = 6, 6  # images that are explained
 THEMES, TYPICAL = 8, 12  # groups of mistakes, and images of each
 
@@ -54,7 +54,7 @@ def report(
         UsageError: the run has not been evaluated on this part yet.
         MissingExtra: Matplotlib or Jinja is not installed.
     """
-    from ropero.reports import album, document, markdown, pages, typeset  # an extra; other verbs work without it
+    from ropero.reports import album, document, forms, pages, typeset  # an extra; other verbs work without it
 
     run.require_trained()
     if form == "pdf":
@@ -75,11 +75,7 @@ def report(
         made = document.of_run(
             run, evaluation, part, summarise(run.model()), train=train, examined=found, author=author
         )
-        if form == "pdf":
-            return typeset.write_pdf(made, path)
-        if form == "md":
-            return markdown.write_markdown(made, path)
-        return markdown.write_notebook(made, path, run.folder)
+        return forms.write(made, path, form, f"import ropero as rp\n\nrun = rp.open_run({str(run.folder)!r})\nrun")
 
 
 def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progress | None) -> Examined:

@@ -89,7 +89,7 @@ def test_markdown(made: Document, tmp_path: Path) -> None:
 
 
 def test_notebook(made: Document, tmp_path: Path, run: Run) -> None:
-    path = markdown.write_notebook(made, tmp_path / "report.ipynb", run.folder)
+    path = markdown.write_notebook(made, tmp_path / "report.ipynb", f"run = rp.open_run({str(run.folder)!r})")
     content = json.loads(path.read_text("utf-8"))
     assert content["nbformat"] == 4
     cells = content["cells"]
@@ -125,4 +125,4 @@ def test_a_small_document(tmp_path: Path) -> None:
     plain = Document("t", "s", "", "d", "r", [Section("one", [Paragraph([]), Paragraph(["Only this."])])])
     assert typeset.write_pdf(plain, tmp_path / "a.pdf").exists()
     assert "Only this." in markdown.write_markdown(plain, tmp_path / "a.md").read_text("utf-8")
-    assert np.isfinite(markdown.write_notebook(plain, tmp_path / "a.ipynb", tmp_path).stat().st_size)
+    assert np.isfinite(markdown.write_notebook(plain, tmp_path / "a.ipynb", "1 + 1").stat().st_size)

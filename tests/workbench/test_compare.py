@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ropero.data.dataset import Splits
 from ropero.errors import RoperoError, UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
-from ropero.workbench.compare import compare, write_page
+from ropero.workbench.compare import compare, write_report
 from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import train
 
@@ -89,7 +90,7 @@ def test_what_cannot_be_compared(runs: list[Run], splits: Splits, tmp_path: Path
 def test_the_page_shows_all_of_it(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
     found = compare(runs, splits=splits)
     for lang, said in (("en", "is right most often"), ("es", "es la que más acierta"), ("zh", "正确率最高")):
-        page = write_page(found, tmp_path / f"{lang}.html", lang, splits=splits).read_text("utf-8")
+        page = write_report(found, tmp_path / f"{lang}.html", lang, splits=splits).read_text("utf-8")
         assert said in page
         assert all(run.name in page for run in runs)
         assert page.count("data:image/png") == min(24, len(found.differing))
@@ -104,3 +105,14 @@ def test_many_runs_are_put_beside_the_best(runs: list[Run], splits: Splits) -> N
     assert len(few) == 2
     assert all(best in (pair.first, pair.second) for pair in few)
     assert all(pair.corrected <= min(1, 2 * pair.p) + 1e-12 for pair in few)
+
+
+def test_the_comparison_is_handed_in_as_a_document(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
+    found = compare(runs, splits=splits)
+    text = write_report(found, tmp_path / "c.md", "es", form="md", author="Ana", splits=splits).read_text("utf-8")
+    assert "Ana" in text
+    assert all(run.name in text.replace("\\", "") for run in runs)
+    assert (tmp_path / "c-figures" / "runs.png").exists()
+    cells = json.loads(write_report(found, tmp_path / "c.ipynb", "en", form="ipynb", splits=splits).read_text("utf-8"))
+    assert "rp.compare(" in cells["cells"][1]["source"]
+    assert write_report(found, tmp_path / "c.pdf", "zh", form="pdf", splits=splits).read_bytes()[:5] == b"%PDF-"
