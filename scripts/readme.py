@@ -1,4 +1,4 @@
-"""Writes the parts of the READMEs that come from programs: the results table and the tree.
+"""Writes the parts of the READMEs and of docs/peers.md that come from programs: the results table, the tree, sizes.
 
 `python scripts/readme.py` rewrites them, `--check` fails when they are not what the results and the disk say.
 """
@@ -16,6 +16,7 @@ from ropero.texts.numbers import Numbers
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ropero"
 READMES = {"en": "README.md", "es": "README.es.md", "zh": "README.zh.md"}
+PEERS = "docs/peers.md"
 
 ROOMS = {
     "texts": "what a user reads, in three languages",
@@ -78,6 +79,17 @@ def results(language: str) -> str:
     return "\n".join([words["head"], "|---|---|---|---|---|", row, "", note])
 
 
+def sizes() -> str:
+    """How large a report of 10,000 images is, and another library's."""
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "report_size.json").read_text("utf-8"))
+    ours, theirs, n = found["ropero"], found["evidently"], Numbers("en")
+    return (
+        f"A report of {n.whole(ours['images'])} images, every one of them in it, takes {n.decimal(ours['bytes'] / 1e6, 1)} "
+        f"MB here; Evidently's of as many predictions, without images, {n.decimal(theirs['bytes'] / 1e6, 1)} MB. "
+        "Written by `benchmarks/report_size.py`."
+    )
+
+
 def tree() -> str:
     """Every folder of the package with its files, from the ground floor up."""
     lines = ["ropero/"]
@@ -101,12 +113,18 @@ def written(text: str, language: str) -> str:
         text,
         flags=re.DOTALL,
     )
+    text = re.sub(
+        r"<!-- sizes:begin -->.*?<!-- sizes:end -->",
+        lambda _: f"<!-- sizes:begin -->\n{sizes()}\n<!-- sizes:end -->",
+        text,
+        flags=re.DOTALL,
+    )
     return re.sub(r"```tree\n.*?```", lambda _: f"```tree\n{tree()}\n```", text, flags=re.DOTALL)
 
 
 def main() -> int:
     stale = []
-    for language, name in READMES.items():
+    for language, name in [*READMES.items(), ("en", PEERS)]:
         path = ROOT / name
         before = path.read_text("utf-8")
         after = written(before, language)
