@@ -84,8 +84,9 @@ def sizes() -> str:
     found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "report_size.json").read_text("utf-8"))
     ours, theirs, n = found["ropero"], found["evidently"], Numbers("en")
     return (
-        f"A report of {n.whole(ours['images'])} images, every one of them in it, takes {n.decimal(ours['bytes'] / 1e6, 1)} "
-        f"MB here; Evidently's of as many predictions, without images, {n.decimal(theirs['bytes'] / 1e6, 1)} MB. "
+        f"A report of {n.whole(ours['images'])} images, every one of them in it, takes "
+        f"{n.decimal(ours['bytes'] / 1e6, 1)} MB here; Evidently's of as many predictions, without images, "
+        f"{n.decimal(theirs['bytes'] / 1e6, 1)} MB. "
         "Written by `benchmarks/report_size.py`."
     )
 
