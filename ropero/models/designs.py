@@ -1,4 +1,4 @@
-"""A layer list: checked layer by layer, built into a `Classifier`, read from TOML, written as JSON.
+"""A layer list, checked layer by layer and built into a `Classifier`; `entries.py` reads and writes one.
 
 The list ends with the Dense layer that gives one value a class; its softmax is part of the loss and of inference, so
 "softmax" there is understood and needs no module.
@@ -8,70 +8,30 @@ Legend: H x W pixels, C channels, K classes.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import replace
 
 import torch
 from torch import nn
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models import convolutions, layers, recurrent
+from ropero.models import layers
 from ropero.models.classifier import Classifier
+from ropero.models.entries import SHOWN, Design, cut
 from ropero.models.layers import LINEAR, SOFTMAX, Activation, Dense, Layer, Shape
-from ropero.models.spelling import layer_guess, option_guess
-from ropero.storage import human_bytes
+from ropero.models.merging import INPUT, Graph, Merge
 from ropero.texts import t
 from ropero.texts.numbers import whole
 
 # What a list may ask for, whoever wrote it: refused by a sentence before any memory is taken.
-MAX_LAYERS, MAX_BYTES = 1000, 200_000
-MAX_NUMBER = 1_000_000  # of any option
 MAX_VALUES = 100_000_000  # numbers that a layer holds for one image: 400 MB
 MAX_PARAMETERS = 500_000_000  # 2 GB of weights, 8 GB while Adam trains them
-SHOWN = 60  # characters of a wrong value that a sentence repeats
-
-LAYERS: dict[str, type[Layer]] = {
-    kind.__name__: kind
-    for kind in (
-        layers.Activation,
-        recurrent.AttentionPooling,
-        convolutions.AveragePooling2D,
-        layers.BatchNormalization,
-        recurrent.Bidirectional,
-        convolutions.Conv2D,
-        layers.Dense,
-        convolutions.DepthwiseConv2D,
-        layers.Dropout,
-        layers.Flatten,
-        recurrent.GRU,
-        recurrent.GlobalAveragePooling1D,
-        convolutions.GlobalAveragePooling2D,
-        recurrent.GlobalMaxPooling1D,
-        convolutions.GlobalMaxPooling2D,
-        recurrent.LSTM,
-        layers.LayerNormalization,
-        layers.LeakyReLU,
-        convolutions.MaxPooling2D,
-        layers.Rescaling,
-        recurrent.Rows,
-        layers.Reshape,
-        convolutions.Resizing,
-        convolutions.SeparableConv2D,
-        recurrent.SimpleRNN,
-        convolutions.SpatialDropout2D,
-        convolutions.ToColour,
-        convolutions.UpSampling2D,
-        convolutions.ZeroPadding2D,
-    )
-}
-
-Design = Sequence[Layer]
-EntryTable = Mapping[str, Any]
+NAME = re.compile(r"[A-Za-z0-9_]{1,100}")
 
 
 def build(design: Design, input_shape: tuple[int, int, int], classes: int, *, standardise: bool = False) -> Classifier:
@@ -85,14 +45,19 @@ def build(design: Design, input_shape: tuple[int, int, int], classes: int, *, st
     channels, height, width = input_shape
     steps = list(_walk(design, (height, width, channels)))
     _weigh(steps)
-    modules = [(step.name, step.layer.module(step.before)) for step in steps]
-    trunk = nn.Sequential()
-    for name, module in modules[:-1]:
-        trunk.add_module(name, module)
-    model = Classifier(trunk, modules[-1][1], input_shape, standardise=standardise)
+    *inner, (_, head) = [(step.name, step.module()) for step in steps]
+    model = Classifier(_trunk(steps, dict(inner)), head, input_shape, standardise=standardise)
     model.design = tuple(design)
-    model.peak = max(math.prod(input_shape), *(step.layer.work(step.before) for step in steps))
+    model.peak = max(math.prod(input_shape), *(step.work() for step in steps))
     return model
+
+
+def _trunk(steps: Sequence[_Step], modules: Mapping[str, nn.Module]) -> nn.Module:
+    """All layers but the last: one after the other, or wired as the list says."""
+    names = [INPUT, *(step.name for step in steps)]
+    if all(step.sources == (before,) for step, before in zip(steps, names, strict=False)):
+        return nn.Sequential(OrderedDict(modules))
+    return Graph(modules, {step.name: step.sources for step in steps[:-1]}, steps[-1].sources[0])
 
 
 def table(design: Design, input_shape: tuple[int, int, int]) -> list[tuple[str, str, Shape]]:
@@ -103,31 +68,33 @@ def table(design: Design, input_shape: tuple[int, int, int]) -> list[tuple[str, 
 
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """A layer at its place: its number from 1, its name, and the shapes of what goes in and comes out."""
+    """A layer at its place: its number from 1, its name, the names and shapes of what goes in, and what comes out."""
 
     number: int
     name: str
     layer: Layer
-    before: Shape
+    sources: tuple[str, ...]
+    before: tuple[Shape, ...]
     after: Shape
+
+    def module(self) -> nn.Module:
+        return self.layer.merger(self.before) if isinstance(self.layer, Merge) else self.layer.module(self.before[0])
+
+    def work(self) -> int:
+        return math.prod(self.after) if isinstance(self.layer, Merge) else self.layer.work(self.before[0])
 
 
 def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
-    """The layers in order, each asked whether it can take what the one before gives."""
-    seen: dict[str, int] = {}
+    """The layers in order, each asked whether it can take what those before it give."""
+    given = {INPUT: shape}
+    last, unused = INPUT, set[str]()
     for number, layer in enumerate(design, 1):
         kind = type(layer).__name__
         with _told_of(number, kind):
-            layer.check(shape)
-            after = layer.output(shape)
-            if any(side < 1 for side in after) or max(math.prod(after), layer.work(shape)) > MAX_VALUES:
-                raise UsageError(
-                    t(
-                        "would give {shape}; it may hold {limit} numbers for an image, each side of 1 or more.",
-                        shape=after,
-                        limit=whole(MAX_VALUES),
-                    )
-                )
+            name = _name(layer, given)
+            sources = layer.inputs or (last,)
+            before = tuple(_given(given, source) for source in sources)
+            after = _after(layer, before)
             layers.activation_module(getattr(layer, "activation", LINEAR))
             if number == len(design) and len(after) != 1:
                 raise UsageError(
@@ -137,10 +104,61 @@ def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
                         shape=after,
                     )
                 )
-        name = snake(kind)
-        count = seen[name] = seen.get(name, -1) + 1
-        yield _Step(number, f"{name}_{count}" if count else name, layer, shape, after)
-        shape = after
+        yield _Step(number, name, layer, sources, before, after)
+        unused = (unused | {name}) - set(sources)
+        given[name], last = after, name
+    if unused - {last}:
+        raise UsageError(t("No layer takes what {name} gives.", name=", ".join(sorted(unused - {last}))))
+
+
+def _after(layer: Layer, before: tuple[Shape, ...]) -> Shape:
+    """What a layer makes of these inputs, checked for what memory it takes."""
+    if isinstance(layer, Merge):
+        after, work = layer.merged(before), 0
+    else:
+        if len(before) > 1:
+            raise UsageError(t("takes one layer, but gets {n}.", n=len(before)))
+        layer.check(before[0])
+        after, work = layer.output(before[0]), layer.work(before[0])
+    if any(side < 1 for side in after) or max(math.prod(after), work) > MAX_VALUES:
+        raise UsageError(
+            t(
+                "would give {shape}; it may hold {limit} numbers for an image, each side of 1 or more.",
+                shape=after,
+                limit=whole(MAX_VALUES),
+            )
+        )
+    return after
+
+
+def _name(layer: Layer, given: Mapping[str, Shape]) -> str:
+    """The layer's own name, or the next free one of its kind, as Keras counts them."""
+    if layer.name:
+        if not NAME.fullmatch(layer.name) or layer.name in given:
+            raise UsageError(
+                t(
+                    "name should be letters, digits and _, and be no other layer's; got {name!r}.",
+                    name=layer.name[:SHOWN],
+                )
+            )
+        return layer.name
+    kind = snake(type(layer).__name__)
+    return next(
+        name for name in itertools.chain([kind], (f"{kind}_{k}" for k in itertools.count(1))) if name not in given
+    )
+
+
+def _given(given: Mapping[str, Shape], source: str) -> Shape:
+    """The shape of what a layer before gives."""
+    if source not in given:
+        shown = cut(source)
+        raise UsageError(
+            t("no layer before it is called {name!r}.", name=shown)
+            + did_you_mean(shown, given)
+            + " "
+            + t("Known: {known}.", known=", ".join(list(given)[-10:]))
+        )
+    return given[source]
 
 
 def _weigh(steps: Sequence[_Step]) -> None:
@@ -148,7 +166,7 @@ def _weigh(steps: Sequence[_Step]) -> None:
     total = 0
     for step in steps:
         with _told_of(step.number, type(step.layer).__name__), torch.device("meta"):
-            total += sum(parameter.numel() for parameter in step.layer.module(step.before).parameters())
+            total += sum(parameter.numel() for parameter in step.module().parameters())
             if total > MAX_PARAMETERS:
                 raise UsageError(
                     t(
@@ -200,157 +218,6 @@ def _closed(design: Design, classes: int) -> list[Layer]:
         )
     closed[-1] = replace(last, units=classes, activation=LINEAR)
     return closed
-
-
-def read_toml(path: Path) -> list[Layer]:
-    """The layer list of a TOML file: a table `[[layers]]` for each layer, with `type` and the Keras layer's options.
-
-    Raises UsageError for a file that is missing, too large or something else; the sentence names the layer.
-    """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UsageError(
-                t("A list of layers should have at most {limit}, but {path} has {size}; is it another file?",
-                  limit=human_bytes(MAX_BYTES), path=path, size=human_bytes(path.stat().st_size))
-            )  # fmt: skip
-        content = tomllib.loads(path.read_text("utf-8"))
-    except UsageError:
-        raise
-    except FileNotFoundError as error:
-        raise UsageError(t("There is no file {path}.", path=path)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            t("Cannot read {path}: {reason}", path=path, reason=error)
-            + ". "
-            + t("In TOML, text stands in quotes, and true and false are small.")
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:  # also of numbers with thousands of digits
-        reason = (isinstance(error, OSError) and error.strerror) or error
-        raise UsageError(t("Cannot read {path}: {reason}", path=path, reason=reason)) from error
-    entries = content.get("layers")
-    if not isinstance(entries, list) or not entries:
-        raise UsageError(
-            t(
-                '{path} should hold a list of layers, each as [[layers]] with type = "Dense" or another of {known}.',
-                path=path,
-                known=", ".join(LAYERS),
-            )
-        )
-    for name in content:
-        if name != "layers":
-            raise UsageError(t("Unknown option {name!r}.", name=_cut(name)) + did_you_mean(name[:SHOWN], ["layers"]))
-    return from_json(entries)
-
-
-def from_json(entries: Iterable[EntryTable]) -> list[Layer]:
-    """Layers of what `to_json` wrote or TOML holds. Raises UsageError; the sentence names the layer."""
-    found: list[Layer] = []
-    for position, entry in enumerate(entries, 1):
-        if position > MAX_LAYERS:
-            raise UsageError(t("A network may have {n} layers at most.", n=MAX_LAYERS))
-        try:
-            found.append(_layer(entry))
-        except UsageError as error:
-            raise UsageError(t("Layer {position}: {reason}", position=position, reason=error)) from None
-    return found
-
-
-def to_json(design: Design) -> list[dict[str, Any]]:
-    """The list as JSON objects, options at their defaults left out."""
-    return [_entry(layer) for layer in design]
-
-
-def _entry(layer: Layer) -> dict[str, Any]:
-    entry: dict[str, Any] = {"type": type(layer).__name__}
-    for one in _options(type(layer)):
-        value = getattr(layer, one.name)
-        if value != one.default or isinstance(value, Layer):
-            entry[one.name] = _entry(value) if isinstance(value, Layer) else value
-    return entry
-
-
-def _layer(entry: object, depth: int = 0) -> Layer:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("type"), str):
-        raise UsageError(t('a layer needs its type, such as type = "Dense".'))
-    kind = entry["type"]
-    if kind not in LAYERS:
-        raise UsageError(
-            t("Unknown {what} {name!r}.", what=t("layer"), name=_cut(kind))
-            + (layer_guess(kind[:SHOWN], LAYERS) or " " + t("Known: {known}.", known=", ".join(LAYERS)))
-        )
-    options = {one.name: one for one in _options(LAYERS[kind])}
-    hints = get_type_hints(LAYERS[kind])
-    values: dict[str, Any] = {}
-    for name, value in entry.items():
-        if name == "type":
-            continue
-        if name not in options:
-            shown = _cut(str(name))
-            raise UsageError(
-                t("{kind} has no option {name!r}.", kind=kind, name=shown)
-                + option_guess(shown, options)
-                + " "
-                + t("Known: {known}.", known=", ".join(options) or "-")
-            )
-        if name == "layer" and depth == 0:
-            values[name] = _layer(value, depth + 1)
-        else:
-            values[name] = _fitted(name, hints[name], value)
-    return LAYERS[kind](**values)
-
-
-def _options(kind: type[Layer]) -> tuple[dataclasses.Field[Any], ...]:
-    return fields(kind)  # type: ignore[arg-type]  # every layer is a dataclass
-
-
-def _fitted(name: str, hint: Any, value: Any) -> Any:
-    """The value as the option's type wants it. Raises UsageError when it cannot be."""
-    kinds = (hint,) if isinstance(hint, type) or get_origin(hint) is tuple else get_args(hint)
-    for kind in kinds:
-        if kind is float and _is_number(value):
-            return float(value)
-        if kind is int and _is_whole(value):
-            return value
-        if kind in (str, bool) and isinstance(value, kind):
-            return value
-        if get_origin(kind) is tuple and isinstance(value, list | tuple):
-            length = len(value) if Ellipsis in get_args(kind) else 2
-            if len(value) == length and all(map(_is_whole, value)):
-                return tuple(value)
-    expected = f" {t('or')} ".join(_words(kind) for kind in kinds if kind is not type(None))
-    got = repr(_cut(value)) if isinstance(value, str) else _cut(value)
-    raise UsageError(t("{name} should be {kind}, got {value}.", name=name, kind=expected, value=got))
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
-
-
-def _is_number(value: Any) -> bool:
-    is_float = isinstance(value, float) and math.isfinite(value) and abs(value) <= MAX_NUMBER
-    return is_float or _is_whole(value)
-
-
-def _words(kind: Any) -> str:
-    """What an option of this type holds."""
-    if get_origin(kind) is tuple:
-        return t("a list of whole numbers") if Ellipsis in get_args(kind) else t("two of them as in [2, 3]")
-    limit = whole(MAX_NUMBER)
-    return {
-        int: t("a whole number up to {limit}", limit=limit),
-        float: t("a number up to {limit}", limit=limit),
-        bool: t("true or false"),
-        str: t("text in quotes"),
-    }.get(kind) or t("a layer")
-
-
-def _cut(value: Any) -> str:
-    """A value as a sentence repeats it, however long or deep it is."""
-    try:
-        text = value if isinstance(value, str) else repr(value)
-    except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
-        return "…"
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
 def snake(kind: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
@@ -66,11 +66,16 @@ ORTHOGONAL = "orthogonal"
 HE = "he_normal"  # deep ReLU networks without batch-norm do not start to learn from Glorot
 
 
+@dataclass(frozen=True, kw_only=True)
 class Layer(ABC):
     """One line of a layer list. A subclass is a frozen dataclass whose fields are the Keras layer's options.
 
-    ranks: the numbers of dimensions, without N, that it takes.
+    name: what other layers call it; made of its kind when left out. inputs: the names of the layers that it takes, the
+    one before it when left out. ranks: the numbers of dimensions, without N, that it takes.
     """
+
+    name: str = field(default="", repr=False)
+    inputs: tuple[str, ...] = field(default=(), repr=False)
 
     ranks: ClassVar[tuple[int, ...]] = (1, 2, 3)
 

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from ropero.errors import RunError, UsageError, did_you_mean
-from ropero.models import designs
+from ropero.models import entries
 from ropero.models.classifier import Classifier
 from ropero.models.layers import Layer
 from ropero.models.wrap import fingerprint, told, wrap
@@ -77,7 +77,7 @@ def from_file(network: str | Path) -> Own:
     """
     if str(network).endswith(".toml"):
         path = Path(network).expanduser()
-        return Own(path.stem, tuple(designs.to_json(designs.read_toml(path))))
+        return Own(path.stem, tuple(entries.to_json(entries.read_toml(path))))
     found = _FILE.fullmatch(str(network))
     if found is None:
         raise UsageError(
@@ -91,12 +91,12 @@ def from_file(network: str | Path) -> Own:
     return Own(f"{path.name}:{function}", code=digest)
 
 
-def from_layers(entries: Sequence[Mapping[str, Any] | Layer]) -> Own:
+def from_layers(listed: Sequence[Mapping[str, Any] | Layer]) -> Own:
     """The network of a list of layers: dicts as in a TOML file, or what they are read into."""
     read: list[Mapping[str, Any]] = []
-    for entry in entries:
-        read += designs.to_json([entry]) if isinstance(entry, Layer) else [entry]
-    return Own(LISTED, tuple(designs.to_json(designs.from_json(read))))
+    for entry in listed:
+        read += entries.to_json([entry]) if isinstance(entry, Layer) else [entry]
+    return Own(LISTED, tuple(entries.to_json(entries.from_json(read))))
 
 
 def from_python(network: object, input_shape: Shape, classes: int) -> Own:

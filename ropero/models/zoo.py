@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ropero.errors import unknown
-from ropero.models import alexnet, cnn, dense, designs, own, rnn, vgg
+from ropero.models import alexnet, cnn, dense, designs, entries, own, rnn, vgg
 from ropero.models.classifier import Classifier
 from ropero.models.layers import Layer
 from ropero.models.quick import quick
@@ -104,7 +104,7 @@ def build(
     if code:
         return own.build(name, code, input_shape, classes)
     if layers:
-        return designs.build(designs.from_json(layers), input_shape, classes)
+        return designs.build(entries.from_json(layers), input_shape, classes)
     if name not in NETWORKS:
         raise unknown(t("network"), name, NETWORKS)
     return NETWORKS[name](input_shape, classes)

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ropero.errors import UsageError
-from ropero.models.designs import LAYERS, MAX_LAYERS, build, from_json, read_toml, table, to_json
+from ropero.models.designs import build, table
+from ropero.models.entries import LAYERS, MAX_LAYERS, from_json, read_toml, to_json
 from ropero.models.zoo import NETWORKS
 from ropero.models.zoo import build as build_from_zoo
 
@@ -139,7 +140,7 @@ def test_a_list_that_fits_nothing_is_told_of(entries: list[dict[str, Any]], says
         ({"type": "MaxPooling2D", "kernel_size": 2}, "Did you mean 'pool_size'?"),
         ({"type": "Dropout", "p": 0.5}, "Did you mean 'rate'?"),
         ({"type": "Dense", "activaton": "relu"}, "Did you mean 'activation'?"),
-        ({"type": "Flatten", "x": 1}, "Known: -."),
+        ({"type": "Flatten", "x": 1}, "Known: name, inputs."),
         (
             conv(kernel_size="3"),
             "kernel_size should be a whole number up to 1,000,000 or two of them as in [2, 3], got",

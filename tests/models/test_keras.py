@@ -53,6 +53,7 @@ from ropero.models.recurrent import (  # noqa: E402
     SimpleRNN,
 )
 
+WIRING = ("name", "inputs")
 SHAPE = (9, 8, 3)  # H, W, C: odd and even sides, so that a swap of them shows
 
 
@@ -62,7 +63,7 @@ def keras_layer(layer: Layer) -> Any:
         return keras.layers.Reshape((SHAPE[0], SHAPE[1] * SHAPE[2]))
     if isinstance(layer, ToColour):
         return keras.layers.Lambda(lambda x: keras.ops.repeat(x, 3, -1))
-    options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer)}  # type: ignore[arg-type]
+    options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in WIRING}
     if isinstance(layer, Bidirectional):
         options["layer"] = keras_layer(layer.layer)
     return getattr(keras.layers, type(layer).__name__)(**options)
