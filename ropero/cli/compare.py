@@ -14,6 +14,7 @@ from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
     from ropero.evaluation.compare import Spread
+    from ropero.evaluation.evaluate import Evaluation
     from ropero.workbench.compare import Comparison
 
 SHOWN, SHOWN_PAIRS = 10, 15  # images and pairs that are listed; --json has them all
@@ -70,8 +71,8 @@ def _show_runs(done: Comparison) -> None:
         low, high = one.evaluation.interval
         rows.append(
             [
-                short[one.run.name],
-                one.run.name,
+                short[one.name],
+                one.name,
                 str(one.run.config.seed),
                 f"{percent(one.evaluation.accuracy, 2)} ({percent(low, 1)}-{percent(high, 1)})",
                 decimal(one.evaluation.log_loss, 4),
@@ -101,7 +102,7 @@ def _show_families(done: Comparison) -> None:
         rows.append(
             [
                 families[family][0].run.config.network,
-                " ".join(short[one.run.name] for one in families[family]),
+                " ".join(short[one.name] for one in families[family]),
                 percent(accuracy.mean, 2) + _spread(accuracy, 100, 2),
                 decimal(loss.mean, 4) + _spread(loss, 1, 4),
                 percent(error.mean, 2) + _spread(error, 100, 2),
@@ -121,15 +122,20 @@ def _p(value: float) -> str:
     return decimal(value, 4) if value >= 1e-4 else f"<{decimal(1e-4, 4)}"
 
 
+def _points(share: float) -> str:
+    """A difference of shares in points, with its sign."""
+    return ("+" if share > 0 else "") + decimal(100 * share, 2)
+
+
 def _show_pairs(done: Comparison) -> None:
     short = done.letters()
     rows = []
     for pair in done.told_pairs(SHOWN_PAIRS):
-        low, high = (f"{100 * end:+.2f}" for end in pair.interval)
+        low, high = (_points(end) for end in pair.interval)
         rows.append(
             [
                 f"{short[pair.first]} - {short[pair.second]}",
-                f"{100 * pair.difference:+.2f}",
+                _points(pair.difference),
                 f"{low} … {high}",
                 whole(pair.only_first),
                 whole(pair.only_second),
@@ -142,7 +148,8 @@ def _show_pairs(done: Comparison) -> None:
         t("runs"), t("points of accuracy"), t("95% interval"), t("only the first right"), t("only the second right"),
         "p", t("p, corrected"), t("more than chance"),
     ]  # fmt: skip
-    screen.show_table(t("Every two on the same images (McNemar's exact test, Holm's correction)"), columns, rows)
+    title = t("On the same images (McNemar's exact test, Holm's correction for all pairs)")
+    screen.show_table(title, columns, rows)
 
 
 def _show_classes(done: Comparison) -> None:
@@ -153,6 +160,24 @@ def _show_classes(done: Comparison) -> None:
         for k, name in enumerate(first.classes)
     ]
     screen.show_table(t("F1 of each class"), [t("class"), *short.values()], rows)
+    best, second = (short[one.name] for one in done.ranked[:2])
+    rows = [
+        [t(pair.first), _points(pair.difference), " … ".join(map(_points, pair.interval)), _p(pair.corrected),
+         t("yes") if pair.significant else t("no")]
+        for pair in done.class_pairs()
+    ]  # fmt: skip
+    screen.show_table(
+        t("The two best on each class: {first} less {second}", first=best, second=second),
+        [t("class"), t("points of recall"), t("95% interval"), t("p, corrected"), t("more than chance")],
+        rows,
+    )
+
+
+def _told(one: Evaluation, position: int) -> str:
+    """`Coat 62%, unsure`."""
+    text = f"{t(one.classes[one.predicted[position]])} {percent(float(one.confidence[position]), 0)}"
+    word = one.word(position)
+    return f"{text}, {t(word)}" if word else text
 
 
 def _show_images(done: Comparison) -> None:
@@ -161,10 +186,7 @@ def _show_images(done: Comparison) -> None:
         [
             str(first.rows[position]),
             t(first.classes[first.labels[position]]),
-            *(
-                t(one.classes[one.predicted[position]]) + ("" if one.correct[position] else " ✗")
-                for one in done.evaluations.values()
-            ),
+            *(("✓ " if one.correct[position] else "✗ ") + _told(one, position) for one in done.evaluations.values()),
         ]
         for position in done.differing[:SHOWN]
     ]

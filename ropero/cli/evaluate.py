@@ -92,8 +92,8 @@ def _score(one: Measured | None) -> str:
     return "–" if one is None else decimal(one.value, 4)
 
 
-def _interval(one: Measured) -> str:
-    return f"{decimal(one.low, 3)}–{decimal(one.high, 3)}"
+def _interval(one: Measured | None) -> str:
+    return "" if one is None else f"{decimal(one.low, 3)}–{decimal(one.high, 3)}"
 
 
 def show_report(evaluation: Evaluation) -> None:

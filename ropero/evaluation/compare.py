@@ -13,6 +13,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ropero.data.dataset import Dataset
 from ropero.errors import UsageError
 from ropero.evaluation.evaluate import Evaluation
 from ropero.metrics.statistics import holm, mcnemar, paired_interval
@@ -55,44 +56,81 @@ class Spread:
     n: int
 
 
+def check_images(name: str, one: Dataset, other_name: str, other: Dataset) -> None:
+    """Raises UsageError unless two parts of data hold the same rows, labels and classes; of any size."""
+    if not _same(one, other):
+        raise _not_the_same(name, other_name)
+
+
+def _same(one: Dataset | Evaluation, other: Dataset | Evaluation) -> bool:
+    alike = (one.classes, one.split) == (other.classes, other.split)
+    return alike and np.array_equal(one.rows, other.rows) and np.array_equal(one.labels, other.labels)
+
+
 def check(evaluations: Mapping[str, Evaluation]) -> None:
     """Raises UsageError unless there are two or more, all of the same images, labels and classes."""
     if len(evaluations) < 2:
         raise UsageError(t("Comparing takes two runs or more, got {n}.", n=len(evaluations)))
     (name, one), *others = evaluations.items()
     for other_name, other in others:
-        same = (one.classes, one.split) == (other.classes, other.split)
-        same = same and np.array_equal(one.rows, other.rows) and np.array_equal(one.labels, other.labels)
-        if not same:
-            raise UsageError(
-                t(
-                    "{one} and {other} are not judged by the same images; a comparison needs the same data and part.",
-                    one=name,
-                    other=other_name,
-                )
-            )
+        if not _same(one, other):
+            raise _not_the_same(name, other_name)
+
+
+def _not_the_same(one: str, other: str) -> UsageError:
+    return UsageError(
+        t(
+            "{one} and {other} are not judged by the same images; a comparison needs the same data and part.",
+            one=one,
+            other=other,
+        )
+    )
 
 
 def pairs(evaluations: Mapping[str, Evaluation]) -> list[Pair]:
     """Every two of the models, in the order in which they are given."""
-    found = []
-    for (first, one), (second, other) in combinations(evaluations.items(), 2):
-        only_first = int((one.correct & ~other.correct).sum())
-        only_second = int((~one.correct & other.correct).sum())
-        found.append(
-            Pair(
-                first=first,
-                second=second,
-                only_first=only_first,
-                only_second=only_second,
-                difference=(only_first - only_second) / len(one),
-                interval=paired_interval(only_first, only_second, len(one)),
-                p=mcnemar(only_first, only_second),
-                corrected=1.0,
+    return _corrected(
+        [
+            _pair(
+                first,
+                second,
+                int((one.correct & ~other.correct).sum()),
+                int((~one.correct & other.correct).sum()),
+                len(one),
             )
-        )
+            for (first, one), (second, other) in combinations(evaluations.items(), 2)
+        ]
+    )
+
+
+def _pair(first: str, second: str, only_first: int, only_second: int, images: int) -> Pair:
+    return Pair(
+        first=first,
+        second=second,
+        only_first=only_first,
+        only_second=only_second,
+        difference=(only_first - only_second) / images,
+        interval=paired_interval(only_first, only_second, images),
+        p=mcnemar(only_first, only_second),
+        corrected=1.0,
+    )
+
+
+def _corrected(found: list[Pair]) -> list[Pair]:
     corrected = holm([pair.p for pair in found])
     return [replace(pair, corrected=p) for pair, p in zip(found, corrected, strict=True)]
+
+
+def by_class(one: Evaluation, other: Evaluation) -> list[Pair]:
+    """Two models on the images of each class alone, named by the class, corrected for the number of classes: by how
+    much more often the first recognises it. Classes without images are left out."""
+    found = []
+    for k, name in enumerate(one.classes):
+        mine = one.labels == k
+        if mine.any():
+            right, others = one.correct[mine], other.correct[mine]
+            found.append(_pair(name, name, int((right & ~others).sum()), int((~right & others).sum()), len(right)))
+    return _corrected(found)
 
 
 def differing(evaluations: Mapping[str, Evaluation]) -> NDArray[np.int64]:

@@ -18,6 +18,7 @@ Curve = NDArray[np.float64]
 STEADY = 0.02  # share of everything learned: what moves by less in the last fifth of the epochs stands still
 RISEN = 0.05  # by what share the validation loss is above its lowest where a network overfits
 JUMP = 0.15  # share of everything learned: a loss that rises by more between two epochs jumps
+LITTLE = 0.05  # share of its first loss that a training learned at least, else it learned nothing
 LOST = 0.4  # share of everything learned by which the training loss may end above its lowest
 ENOUGH = 0.90  # accuracy on the training images below which a network may be too small
 AHEAD = 0.02  # by how much training is better than validation where the images are more than remembered
@@ -94,8 +95,9 @@ def _numbers(values: Sequence[float | None]) -> Curve | None:
 
 
 def _learned(loss: Curve) -> float:
-    """By how much the loss fell from the first epoch to its lowest; what is small is small beside this."""
-    return max(float(loss[0] - np.nanmin(loss)), 1e-3 * abs(float(loss[0])), 1e-12)
+    """By how much the loss fell from the first epoch to its lowest; what is small is small beside this. Where it hardly
+    fell, a small part of the loss itself: noise about a flat curve is no event."""
+    return max(float(loss[0] - np.nanmin(loss)), LITTLE * abs(float(loss[0])), 1e-12)
 
 
 def _moved(loss: Curve) -> float:
@@ -121,10 +123,17 @@ def _smooth(loss: Curve) -> Curve:
 
 
 def _jumps(loss: Curve) -> tuple[int, ...]:
-    """Epochs of the second half in which the loss rose by a jump or became no number, counted from 1."""
-    size = JUMP * _learned(loss)
-    return tuple(
-        at + 1
-        for at in range(max(1, len(loss) // 2), len(loss))
-        if not math.isfinite(loss[at]) or loss[at] - loss[at - 1] > size
-    )
+    """Epochs of the second half in which the loss rose by a jump or became no number, counted from 1.
+
+    A jump falls back by half at least, or is far larger than what the loss usually moves by: to rise and rise is
+    overfitting, no jump.
+    """
+    size, steps = JUMP * _learned(loss), np.diff(loss)
+    usual = float(np.nanmedian(np.abs(steps))) if np.isfinite(steps).any() else 0.0
+    found = []
+    for at in range(max(1, len(loss) // 2), len(loss)):
+        rise = steps[at - 1]
+        back = at < len(steps) and steps[at] < -rise / 2
+        if not math.isfinite(loss[at]) or (rise > size and (back or rise > 3 * usual)):
+            found.append(at + 1)
+    return tuple(found)

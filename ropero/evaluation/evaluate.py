@@ -144,6 +144,15 @@ class Evaluation:
         found: NDArray[np.bool_] = self.judged.verdicts == WORDS.index(word)
         return found
 
+    def word(self, position: int) -> str:
+        """The verdict on one image, in English; "" where nothing judges."""
+        return "" if self.judged is None else WORDS[self.judged.verdicts[position]]
+
+    @cached_property
+    def f1_figures(self) -> list[Measured | None]:
+        """F1 of each class with its 95 % interval."""
+        return intervals.f1_scores(self.confusion)
+
     @property
     def log_loss(self) -> float:
         """Of what the network states by itself, so that it compares with other programs' losses."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ropero.experiments.claims import ROUNDED, Experiment, Time
+from ropero.experiments.evidence import Reason
 from ropero.texts import mark
 from ropero.training.config import TrainConfig
 from ropero.training.presets import plain, preset
@@ -37,6 +38,19 @@ _WEIGHTS = mark("Weights: ImageNet's, from Keras's official file or one that --w
 _VGG16 = mark(
     "The report used VGG19, and the claim is VGG19's; this is its experiment with VGG16, and with torchvision's "
     "weights, whose pixels are scaled by a mean and a deviation where Keras's are only shifted."
+)
+
+
+# The same head on the same images, features of VGG16: the report's protocol and ropero's differ in the scaling alone.
+_SCALED_TWICE = Reason(
+    mark(
+        "The pixels were divided by 255 a second time before the network's own means were taken off, so that it saw "
+        "almost the same dark picture everywhere. With VGG16 that gives {twice}; divided once, {once}."
+    ),
+    {
+        "twice": "reproduce/lunzhi-2018-vgg16-report:measured/test_accuracy/mean",
+        "once": "reproduce/lunzhi-2018-vgg16-ropero:measured/test_accuracy/mean",
+    },
 )
 
 
@@ -84,6 +98,7 @@ def _vgg(depth: int) -> Experiment:
         sound=protocol.replace(network=f"vgg{depth}-frozen"),
         claimed={"test_accuracy": 0.7664, "test_loss": 0.6238},
         unsaid=(_IMAGES, _WEIGHTS, *([_VGG16] if depth == 16 else [])),
+        why=(_SCALED_TWICE,),
     )
 
 

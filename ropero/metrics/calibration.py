@@ -44,8 +44,9 @@ _COLDEST, _HOTTEST = 0.05, 20.0  # temperatures beyond say that there were too f
 def temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> float:
     """The temperature whose softmax(logits / temperature) has the lowest log loss (Guo et al. 2017, section 4.2).
 
-    Above 1 where a network is too sure of itself; within 0.05..20. It changes no prediction. The loss is convex in the
-    inverse of it, so that Newton's steps, kept inside the bracket, find the only minimum.
+    Above 1 where a network is too sure of itself; within 0.05..20, and 1 where the best lies at an end of that: of
+    images that are all right, or hardly ever, nothing can be learned. It changes no prediction. The loss is convex in
+    the inverse of it, so that Newton's steps, kept inside the bracket, find the only minimum.
     """
     rows = logits.astype(np.float64)
     rows = rows - rows[np.arange(len(labels)), labels][:, None]  # logits above the true class's
@@ -62,4 +63,5 @@ def temperature(logits: NDArray[np.floating], labels: NDArray[np.int64]) -> floa
         if abs(chosen - inverse) < 1e-9 * inverse:
             break
         inverse = chosen
-    return float(1 / inverse)
+    found = float(1 / inverse)
+    return found if _COLDEST * 1.01 < found < _HOTTEST / 1.01 else 1.0

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ropero.evaluation.compare import Pair, Spread
+from ropero.evaluation.intervals import Measured
 from ropero.reports import parts, pictures, trust
 from ropero.reports.document import Block, Document, Paragraph, Picture, Section, Table, day
 from ropero.reports.output import as_svg
@@ -38,23 +39,33 @@ class Model:
     seed: int
     accuracy: float
     interval: tuple[float, float]
-    log_loss: float
-    calibration_error: float
+    log_loss: Measured
+    calibration_error: Measured
     parameters: int
     train_seconds: float
     predict_rate: float
     openings: int
-    f1: NDArray[np.float64]  # (K,)
+    f1: Sequence[Measured | None]  # of each class
+
+
+class Said(NamedTuple):
+    """What a model says of an image: its letter, the class, is that right, probability, verdict ("" for none)."""
+
+    letter: str
+    name: str
+    right: bool
+    probability: float
+    verdict: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """An image on which the models differ: what each says, by letter, and which are right."""
+    """An image on which the models differ, and what each says."""
 
     image: NDArray[np.uint8] | None
     row: int
     true: str
-    said: Sequence[tuple[str, str, bool]]
+    said: Sequence[Said]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +81,10 @@ class Content:
     pairs: Sequence[Pair]
     differing: int
     answered: Sequence[Answered]
-    together: float  # accuracy of the mean of all models' probabilities
+    together: Measured  # accuracy of the mean of all models' probabilities
+    two_best: tuple[str, str]  # letters
+    class_pairs: Sequence[Pair]  # these two on each class
+    looks: int  # openings of the test part by all of them
 
 
 def write(content: Content, path: Path, lang: str) -> Path:
@@ -97,11 +111,16 @@ def page(content: Content) -> str:
         classes=[
             (
                 t(name),
-                [(n.percent(float(one.f1[k])), _strength(one.f1[k], content.models, k)) for one in content.models],
+                [
+                    (parts.shown(one.f1[k], n.percent), _strength(one.f1[k], content.models, k))
+                    for one in content.models
+                ],
             )
             for k, name in enumerate(content.classes)
         ],
         answered=[_answered(one) for one in content.answered],
+        class_rows=class_rows(content.class_pairs),
+        class_title=_class_title(content),
     )
 
 
@@ -116,14 +135,14 @@ def document(content: Content, author: str = "") -> Document:
         Picture("runs", t("Accuracy, 95% interval"), figure),
         Table(
             t("Runs"),
-            ["", t("Run"), t("Seed"), t("Accuracy"), t("95% interval"), t("Log loss"), t("Calibration error")],
-            [row[:7] for row in models],
-            [2, 3, 4, 5, 6],
+            ["", t("Run"), t("Seed"), t("Accuracy"), t("Log loss"), t("Calibration error")],
+            [row[:6] for row in models],
+            [2, 3, 4, 5],
         ),
         Table(
             t("Size and speed"),
             ["", t("Parameters"), t("Training time"), t("Predictions a second"), t("Openings")],
-            [(row[0], *row[7:]) for row in models],
+            [(row[0], *row[6:]) for row in models],
             [1, 2, 3, 4],
         ),
     ]
@@ -143,8 +162,14 @@ def document(content: Content, author: str = "") -> Document:
     classes = Table(
         t("F1 of each class") if len(shown) == len(content.models) else t("F1 of each class, the best runs"),
         [t("Class"), *(one.letter for one in shown)],
-        [(t(name), *(n.percent(float(one.f1[k])) for one in shown)) for k, name in enumerate(content.classes)],
+        [(t(name), *(parts.shown(one.f1[k], n.percent) for one in shown)) for k, name in enumerate(content.classes)],
         range(1, len(shown) + 1),
+    )
+    each_class = Table(
+        _class_title(content),
+        [t("Class"), t("Points of recall"), *columns[2:]],
+        class_rows(content.class_pairs),
+        [1, 2, 3, 4, 5],
     )
     return Document(
         title=content.title,
@@ -156,7 +181,7 @@ def document(content: Content, author: str = "") -> Document:
             Section(t("Summary"), [Paragraph(said[:1])]),
             Section(t("Runs"), runs),
             Section(t("Is the difference more than chance?"), [pairs, Paragraph([paired])]),
-            Section(t("F1 of each class"), [classes]),
+            Section(t("F1 of each class"), [classes, each_class]),
             Section(t("Images on which they differ"), _differing(content, shown)),
             Section(t("Conclusions"), [Paragraph(said)]),
         ],
@@ -179,7 +204,7 @@ def _differing(content: Content, shown: Sequence[Model]) -> list[Block]:
     letters = [one.letter for one in shown]
     rows = []
     for one in answered:
-        said = {letter: f"✓ {t(name)}" if right else f"✗ {t(name)}" for letter, name, right in one.said}
+        said = {each.letter: f"{'✓' if each.right else '✗'} {_told(each)}" for each in one.said}
         rows.append((Numbers.current().whole(one.row), t(one.true), *(said[letter] for letter in letters)))
     titles = [f"{row[0]}: {row[1]}" for row in rows]
     caption = t("Images on which they differ, with row and true class")
@@ -195,6 +220,11 @@ def _figure(content: Content) -> Figure:
         [one.accuracy for one in content.models],
         [one.interval for one in content.models],
     )
+
+
+def _class_title(content: Content) -> str:
+    first, second = content.two_best
+    return t("The two best on each class: {first} less {second}", first=first, second=second)
 
 
 def _conclusions(content: Content, best: Model) -> list[str]:
@@ -226,23 +256,31 @@ def _conclusions(content: Content, best: Model) -> list[str]:
         t(
             "They differ on {n} images. The mean of all their probabilities is right on {together}.",
             n=n.whole(content.differing),
-            together=n.percent(content.together, 2),
+            together=f"{n.percent(content.together.value, 2)} ({n.percent(content.together.low, 2)}–"
+            f"{n.percent(content.together.high, 2)})",
         )
     )
+    if content.looks:
+        said.append(
+            t(
+                "These {runs} runs opened the test part {n} times in all. Whoever takes the best of them for that "
+                "reason chooses by test images: its figure is then a little too good.",
+                runs=len(content.models),
+                n=content.looks,
+            )
+        )
     return said
 
 
-def _model(one: Model) -> tuple[str, ...]:
+def _model(one: Model) -> parts.Row:
     n = Numbers.current()
-    low, high = one.interval
     return (
         one.letter,
         one.name,
         str(one.seed),
-        n.percent(one.accuracy, 2),
-        f"{n.percent(low, 1)} – {n.percent(high, 1)}",
-        n.decimal(one.log_loss),
-        n.percent(one.calibration_error, 2),
+        parts.shown(Measured(one.accuracy, *one.interval), lambda value: n.percent(value, 2)),
+        parts.shown(one.log_loss, n.decimal),
+        parts.shown(one.calibration_error, lambda value: n.percent(value, 2)),
         n.whole(one.parameters),
         n.seconds(one.train_seconds),
         n.whole(round(one.predict_rate)),
@@ -281,11 +319,11 @@ def _signed(value: float) -> str:
     return ("+" if value > 0 else "") + Numbers.current().decimal(value, 2)
 
 
-def _strength(value: float, models: Sequence[Model], k: int) -> str:
+def _strength(one: Measured | None, models: Sequence[Model], k: int) -> str:
     """How strong a cell is coloured: 0 for the worst model of the class, 1 for the best."""
-    row = [float(one.f1[k]) for one in models]
-    span = max(row) - min(row)
-    return f"{0.6 * (float(value) - min(row)) / span if span else 0.0:.2f}"
+    row = [found.value for model in models if (found := model.f1[k]) is not None]
+    span = max(row) - min(row) if row else 0.0
+    return f"{0.6 * (one.value - min(row)) / span if one is not None and span else 0.0:.2f}"
 
 
 def _answered(one: Answered) -> dict[str, Any]:
@@ -293,5 +331,16 @@ def _answered(one: Answered) -> dict[str, Any]:
         "picture": "" if one.image is None else thumbnail(one.image),
         "row": Numbers.current().whole(one.row),
         "true": t(one.true),
-        "said": [(letter, t(name), right) for letter, name, right in one.said],
+        "said": [(said.letter, f"{'✓' if said.right else '✗'} {_told(said)}", said.right) for said in one.said],
     }
+
+
+def _told(said: Said) -> str:
+    """`Coat 62.1%, unsure`: what stands behind a model's letter."""
+    text = f"{t(said.name)} {Numbers.current().percent(said.probability, 0)}"
+    return f"{text}, {t(said.verdict)}" if said.verdict else text
+
+
+def class_rows(pairs: Sequence[Pair]) -> list[tuple[str, ...]]:
+    """(class, points of recall, interval, only the first right, only the second, p corrected, more than chance)."""
+    return [(t(pair.first), *_pair(pair)[1:]) for pair in pairs]

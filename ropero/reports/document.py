@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.explain import METHODS
+from ropero.evaluation.judge import SURE
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import figures, insights, parts, pictures, trust, verdicts, words
@@ -270,9 +271,7 @@ def roc_figure(evaluation: Evaluation) -> Figure:
 
 
 def _trust(run: Run, evaluation: Evaluation) -> Section:
-    bins, judge = evaluation.calibration, run.judge
-    sure = evaluation.confidence >= (2.0 if judge is None else judge.sure_from)
-    chosen = (float(sure.mean()), float(evaluation.correct[sure].mean())) if sure.any() else None
+    bins = evaluation.calibration
     blocks: list[Block] = [
         Picture(
             "calibration",
@@ -282,15 +281,22 @@ def _trust(run: Run, evaluation: Evaluation) -> Section:
         Picture(
             "coverage",
             t("Accuracy when only the surest images are answered"),
-            trust.coverage(evaluation.coverage.coverage, evaluation.coverage.accuracy, chosen),
+            coverage_figure(evaluation),
         ),
     ]
     rows = parts.verdict_rows(evaluation)
     if rows:
         columns = [t("Verdict"), t("Images"), t("Share of all"), t("Right")]
         blocks.append(Table(t("Sure, unsure, not a garment"), columns, rows, [1, 2, 3]))
-    blocks.append(Paragraph(verdicts.verdicts(evaluation, judge)))
+    blocks.append(Paragraph(verdicts.verdicts(evaluation, run.judge)))
     return Section(t("How far it can be trusted"), blocks)
+
+
+def coverage_figure(evaluation: Evaluation) -> Figure:
+    """Accuracy against coverage, with the images that are called sure."""
+    sure, curve = evaluation.verdict(SURE), evaluation.coverage
+    chosen = (float(sure.mean()), float(evaluation.correct[sure].mean())) if sure.any() else None
+    return trust.coverage(curve.coverage, curve.accuracy, chosen)
 
 
 def _predictions(evaluation: Evaluation, images: Dataset) -> Section:

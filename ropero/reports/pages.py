@@ -21,7 +21,6 @@ from matplotlib.figure import Figure
 
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
-from ropero.evaluation.judge import Judge
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import document, explorer, figures, parts, trust, verdicts, words
@@ -117,7 +116,9 @@ def _run_values(
         "calibration": _calibration(evaluation),
         "verdicts": verdicts.verdicts(evaluation, run.judge),
         "verdict_rows": parts.verdict_rows(evaluation),
-        "coverage": _coverage(evaluation, run.judge),
+        "coverage": parts.svg(
+            as_svg(document.coverage_figure(evaluation), t("Accuracy when only the surest images are answered"))
+        ),
         **_rankings(evaluation),
         "scores": _scores(evaluation),
         "first": parts.cards(evaluation, parts.positions(evaluation, FIRST_IMAGES), pictures),
@@ -157,13 +158,6 @@ def _scores(evaluation: Evaluation) -> Markup:
     report = evaluation.report
     figure = figures.class_scores(report.precision, report.recall, report.f1, evaluation.classes, narrow=True)
     return parts.svg(as_svg(figure, t("Precision, recall and F1 of each class")))
-
-
-def _coverage(evaluation: Evaluation, judge: Judge | None) -> Markup:
-    curve, sure = evaluation.coverage, evaluation.confidence >= (2.0 if judge is None else judge.sure_from)
-    chosen = (float(sure.mean()), float(evaluation.correct[sure].mean())) if sure.any() else None
-    figure = trust.coverage(curve.coverage, curve.accuracy, chosen)
-    return parts.svg(as_svg(figure, t("Accuracy when only the surest images are answered")))
 
 
 def _rankings(evaluation: Evaluation) -> dict[str, Markup]:

@@ -9,6 +9,7 @@ from ropero.evaluation.diagnosis import AHEAD, diagnose
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import REFUSED, SURE, Judge
 from ropero.evaluation.unknown import METHODS
+from ropero.metrics.statistics import wilson_interval
 from ropero.texts import t
 from ropero.texts.numbers import Numbers
 from ropero.training.history import History
@@ -79,9 +80,18 @@ def verdicts(evaluation: Evaluation, judge: Judge | None) -> list[str]:
                 right=n.percent(judge.right, 0),
             )
         )
+    elif wilson_interval(judge.held_out, judge.held_out)[0] < judge.right:
+        said.append(
+            t(
+                "{images} images held out are too few to promise that {right} of the answers are right: none is called "
+                "sure.",
+                images=n.whole(judge.held_out),
+                right=n.percent(judge.right, 0),
+            )
+        )
     else:
         said.append(
-            t("No limit makes {right} of the answers right: none is called sure.", right=n.percent(judge.right))
+            t("No limit makes {right} of the answers right: none is called sure.", right=n.percent(judge.right, 0))
         )
     sure, right = evaluation.verdict_counts()[SURE]
     if sure:
@@ -103,8 +113,8 @@ def verdicts(evaluation: Evaluation, judge: Judge | None) -> list[str]:
     if judge.temperature != 1:
         said.append(
             t(
-                "Probabilities are calibrated by a temperature of {heat}: on the validation images the calibration "
-                "error fell from {before} to {after}.",
+                "Probabilities are calibrated by a temperature of {heat}, fitted to the validation images; their "
+                "calibration error is {before} without it and {after} with it.",
                 heat=n.decimal(judge.temperature, 2),
                 before=n.percent(judge.error_before or 0.0),
                 after=n.percent(judge.error_after or 0.0),

@@ -301,7 +301,8 @@ def _classes(evaluation: Evaluation) -> list[str]:
 def _confidence(evaluation: Evaluation) -> list[str]:
     n = Numbers.current()
     stated, right = float(evaluation.confidence.mean()), evaluation.accuracy
-    if abs(stated - right) < _CALIBRATED:
+    low, high = evaluation.interval
+    if abs(stated - right) < _CALIBRATED or low <= stated <= high:
         message = mark("Its confidence fits: the network states {stated} on average and is right in {right}.")
     elif stated > right:
         message = mark("The network is too sure of itself: it states {stated} on average and is right in {right}.")

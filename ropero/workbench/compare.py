@@ -15,7 +15,7 @@ from ropero.errors import UsageError
 from ropero.evaluation import compare as comparing
 from ropero.evaluation.compare import Pair, Spread
 from ropero.evaluation.evaluate import Evaluation
-from ropero.metrics.statistics import holm
+from ropero.evaluation.intervals import Measured
 from ropero.models.classifier import count_parameters
 from ropero.models.codes import Told
 from ropero.models.inference import logits
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ropero.reports.forms import Form
 
 TIMED, TURNS = 1_000, 3  # images that are predicted to measure speed, and how often
+TIMED_BEHIND_BASE = 16  # a frozen base takes a tenth of a second for an image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +36,13 @@ class Entry:
     """One run of a comparison.
 
     Attributes:
+        name: of the run, or its folder where another one has the same name.
         train_seconds: of its whole training. train_rate, predict_rate: images a second, the median of its epochs and,
             here and now, of some predictions.
         family: the number of its config's family: runs that differ by their seed alone have the same one.
     """
 
+    name: str
     run: Run
     evaluation: Evaluation
     parameters: int
@@ -62,22 +65,30 @@ class Comparison:
     @property
     def evaluations(self) -> dict[str, Evaluation]:
         """By the run's name."""
-        return {entry.run.name: entry.evaluation for entry in self.entries}
+        return {entry.name: entry.evaluation for entry in self.entries}
 
     def letters(self) -> dict[str, str]:
         """A, B, C ... by the runs' names, which are too long for the columns of a table."""
         named = [chr(ord("A") + k % 26) + (str(k // 26) if k >= 26 else "") for k in range(len(self.entries))]
-        return dict(zip((one.run.name for one in self.entries), named, strict=True))
+        return dict(zip((one.name for one in self.entries), named, strict=True))
 
     def told_pairs(self, most: int) -> list[Pair]:
-        """Every two runs where there are not more pairs than this; else each beside the best one, corrected for those
-        tests alone."""
+        """Every two runs where there are not more pairs than this, else each beside the best one. The best one is found
+        by the same images: so the tests stay corrected for all pairs."""
         if len(self.pairs) <= most:
             return self.pairs
-        best = max(self.entries, key=lambda one: one.evaluation.accuracy).run.name
-        chosen = [pair for pair in self.pairs if best in (pair.first, pair.second)]
-        corrected = holm([pair.p for pair in chosen])
-        return [replace(pair, corrected=p) for pair, p in zip(chosen, corrected, strict=True)]
+        best = self.ranked[0].name
+        return [pair for pair in self.pairs if best in (pair.first, pair.second)]
+
+    @property
+    def ranked(self) -> list[Entry]:
+        """The runs, the most accurate first."""
+        return sorted(self.entries, key=lambda one: -one.evaluation.accuracy)
+
+    def class_pairs(self) -> list[Pair]:
+        """The two most accurate runs beside each other on the images of each class."""
+        first, second = self.ranked[:2]
+        return comparing.by_class(first.evaluation, second.evaluation)
 
     def families(self) -> dict[int, list[Entry]]:
         """Runs of each family, in the order of the comparison."""
@@ -92,7 +103,7 @@ class Comparison:
             family: {
                 "accuracy": comparing.spread([one.evaluation.accuracy for one in entries]),
                 "log_loss": comparing.spread([one.evaluation.log_loss for one in entries]),
-                "calibration_error": comparing.spread([_error(one) for one in entries]),
+                "calibration_error": comparing.spread([one.evaluation.calibration.expected_error for one in entries]),
                 "train_seconds": comparing.spread([one.train_seconds for one in entries]),
             }
             for family, entries in self.families().items()
@@ -105,7 +116,7 @@ class Comparison:
             "images": len(self.entries[0].evaluation),
             "runs": [
                 {
-                    "run": one.run.name,
+                    "run": one.name,
                     "network": one.run.config.network,
                     "seed": one.run.config.seed,
                     "family": one.family,
@@ -123,6 +134,13 @@ class Comparison:
                 for family, figures in self.spreads().items()
             ],
             "pairs": [{**asdict(pair), "significant": pair.significant} for pair in self.pairs],
+            "classes_of_the_two_best": {
+                "first": self.ranked[0].name,
+                "second": self.ranked[1].name,
+                "classes": {
+                    pair.first: {**asdict(pair), "significant": pair.significant} for pair in self.class_pairs()
+                },
+            },
             "differing": [self._split_image(position) for position in self.differing],
         }
 
@@ -131,7 +149,14 @@ class Comparison:
         return {
             "row": int(first.rows[position]),
             "true": first.classes[first.labels[position]],
-            "predicted": {name: one.classes[one.predicted[position]] for name, one in self.evaluations.items()},
+            "predicted": {
+                name: {
+                    "class": one.classes[one.predicted[position]],
+                    "probability": float(one.confidence[position]),
+                    "verdict": one.word(position),
+                }
+                for name, one in self.evaluations.items()
+            },
         }
 
 
@@ -179,7 +204,13 @@ def _content(done: Comparison, data: str | None, splits: Splits | None) -> compa
                 row=row,
                 true=judged.classes[judged.labels[position]],
                 said=[
-                    (letters[name], one.classes[one.predicted[position]], bool(one.correct[position]))
+                    comparison.Said(
+                        letters[name],
+                        one.classes[one.predicted[position]],
+                        bool(one.correct[position]),
+                        float(one.confidence[position]),
+                        one.word(position),
+                    )
                     for name, one in evaluations.items()
                 ],
             )
@@ -190,9 +221,9 @@ def _content(done: Comparison, data: str | None, splits: Splits | None) -> compa
         split=done.split,
         images=len(judged),
         classes=judged.classes,
-        models=[_model(one, letters[one.run.name]) for one in done.entries],
+        models=[_model(one, letters[one.name]) for one in done.entries],
         spreads=[
-            (entries[0].run.config.network, " ".join(letters[one.run.name] for one in entries), done.spreads()[family])
+            (entries[0].run.config.network, " ".join(letters[one.name] for one in entries), done.spreads()[family])
             for family, entries in done.families().items()
             if len(entries) > 1
         ],
@@ -202,7 +233,10 @@ def _content(done: Comparison, data: str | None, splits: Splits | None) -> compa
         ],
         differing=len(done.differing),
         answered=answered,
-        together=float(together.mean()),
+        together=Measured.share(int(together.sum()), len(together)),
+        two_best=(letters[done.ranked[0].name], letters[done.ranked[1].name]),
+        class_pairs=done.class_pairs(),
+        looks=sum(one.openings for one in done.entries) if done.split == "test" else 0,
     )
 
 
@@ -211,18 +245,18 @@ def _model(one: Entry, letter: str) -> comparison.Model:
 
     return comparison.Model(
         letter=letter,
-        name=one.run.name,
+        name=one.name,
         network=one.run.config.network,
         seed=one.run.config.seed,
         accuracy=one.evaluation.accuracy,
         interval=one.evaluation.interval,
-        log_loss=one.evaluation.log_loss,
-        calibration_error=_error(one),
+        log_loss=one.evaluation.log_loss_measured,
+        calibration_error=one.evaluation.calibration_error,
         parameters=one.parameters,
         train_seconds=one.train_seconds,
         predict_rate=one.predict_rate,
         openings=one.openings,
-        f1=one.evaluation.report.f1,
+        f1=one.evaluation.f1_figures,
     )
 
 
@@ -247,27 +281,33 @@ def compare(
         raise UsageError(t("A run cannot be compared with itself; name each one once."))
     if len(runs) < 2:
         raise UsageError(t("Comparing takes two runs or more, got {n}.", n=len(runs)))
-    families: dict[str, int] = {}
-    entries = []
-    loaded: dict[tuple[str, str], Splits] = {}  # by source and what was changed in it
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = [str(run.folder) for run in runs]
+    loaded: dict[tuple[str, str, int | None], Splits] = {}  # by source, size and what was changed in it
+    parts, sources = [], []
     for run in runs:
         run.require_trained()
-        key = (run.data.source, run.changes.to_lines())
+        key = (run.data.source, run.changes.to_lines(), run.data.image_size)
         if splits is None and key not in loaded:
             loaded[key] = evaluate_verb.reload(run, data)
-        here = splits or loaded[key]
+        sources.append(splits or loaded[key])
+        parts.append(evaluate_verb.part_of(run, split, splits=sources[-1]))
+    for name, part in zip(names, parts, strict=True):
+        comparing.check_images(names[0], parts[0], name, part)  # before any test part is opened
+    families: dict[str, int] = {}
+    entries = []
+    for name, run, part, here in zip(names, runs, parts, sources, strict=True):
         judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
-        family = families.setdefault(run.family, len(families) + 1)
-        part = evaluate_verb.part_of(run, split, splits=here)
-        entries.append(_entry(run, judged, part, family, device))
-    evaluations = {entry.run.name: entry.evaluation for entry in entries}
+        entries.append(_entry(name, run, judged, part, families.setdefault(run.family, len(families) + 1), device))
+    evaluations = {entry.name: entry.evaluation for entry in entries}
     comparing.check(evaluations)
     return Comparison(entries, comparing.pairs(evaluations), comparing.differing(evaluations).tolist(), split)
 
 
-def _entry(run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int, device: str) -> Entry:
+def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int, device: str) -> Entry:
     model, history = run.model(device), run.history
-    few = part.images[:TIMED]
+    few = part.images[: TIMED if model.base is None else TIMED_BEHIND_BASE]
     logits(model, few)  # the first pass pays for memory and kernels
     seconds = []
     for _ in range(TURNS):
@@ -275,6 +315,7 @@ def _entry(run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int
         logits(model, few)
         seconds.append(time.perf_counter() - started)
     return Entry(
+        name=name,
         run=run,
         evaluation=judged.evaluation,
         parameters=count_parameters(model)[0],
@@ -284,7 +325,3 @@ def _entry(run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int
         family=family,
         openings=judged.openings,
     )
-
-
-def _error(entry: Entry) -> float:
-    return entry.evaluation.calibration.expected_error

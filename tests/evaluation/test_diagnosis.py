@@ -96,3 +96,20 @@ def test_without_validation_the_training_loss_is_judged() -> None:
 
 def test_too_short_to_say() -> None:
     assert diagnose([1.0, 0.5, 0.4], [0.1, 0.2, 0.3]) is None
+
+
+def test_a_validation_loss_that_only_rises_overfits_and_does_not_jump() -> None:
+    epochs = np.arange(20)
+    found = curves(falling(20, 0.3, 0.1), 2.3 + 0.1 * epochs)
+    assert found.overfits_from == 1
+    assert found.jumps == ()
+    assert not found.unstable
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_flat_at_chance_underfits(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    train, held = (2.303 + 0.003 * rng.normal(size=30) for _ in range(2))
+    found = diagnose(train.tolist(), [0.1] * 30, held.tolist(), [0.1] * 30)
+    assert found is not None
+    assert (found.underfits, found.unstable, found.overfits_from) == (True, False, None)

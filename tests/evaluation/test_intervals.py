@@ -99,9 +99,38 @@ def test_classes_without_images_and_classes_never_predicted() -> None:
     confusion = confusion_matrix(labels, stated.argmax(axis=1), K)
     figures = intervals.class_figures(labels, stated, confusion)
     assert (figures[2].precision, figures[2].recall, figures[2].auc, figures[2].average_precision) == (None,) * 4
-    assert figures[2].f1 == Measured(0, 0, 0)
+    assert figures[2].f1 is None
     told = figures[2].to_json()
     assert (told["precision"], told["auc"], told["auc_interval_95"], told["support"]) == (0.0, None, None, 0)
+
+
+@pytest.mark.parametrize("each", [1, 3])
+def test_small_classes_are_in_every_sample(each: int) -> None:
+    """A hundred classes of few images: drawn without regard to the class, a third of them would count as nothing."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(100), each)
+    guesses = np.where(rng.uniform(size=len(labels)) < 0.8, labels, (labels + 1) % 100)
+    confusion = confusion_matrix(labels, guesses, 100)
+    for kind in ("macro", "weighted"):
+        for figure in intervals.averages(confusion)[kind].values():
+            assert figure.low < figure.value < figure.high
+
+
+def test_what_never_varies_is_not_certain() -> None:
+    everything = intervals.averages(np.diag([50, 50]))["macro"]
+    assert all(figure.value == 1 and figure.low == pytest.approx(0.963, abs=0.001) for figure in everything.values())
+    figures = intervals.f1_scores(np.array([[3, 0], [10, 0]]))
+    assert figures[1] is not None
+    assert figures[1].value == 0
+    assert figures[1].high == pytest.approx(0.278, abs=0.001)  # Wilson's of 0 of 10
+
+
+def test_the_error_of_a_calibrated_network_lies_in_its_interval() -> None:
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.5, 1, 2000)
+        found = intervals.calibration_error(confidence, rng.uniform(size=2000) < confidence)
+        assert found.low <= found.value <= found.high
 
 
 def test_the_same_figures_every_time(measured: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:

@@ -51,6 +51,6 @@ def test_temperature_is_where_the_loss_is_lowest(factor: float) -> None:
 
 def test_temperature_stays_within_reason() -> None:
     sure = np.eye(10) * 5
-    assert temperature(sure, np.arange(10)) == pytest.approx(0.05, rel=0.01)  # right every time: colder is better
-    assert temperature(sure, (np.arange(10) + 1) % 10) == pytest.approx(20, rel=0.01)
-    assert 0.05 <= temperature(np.zeros((4, 10)), np.zeros(4, np.int64)) <= 20
+    assert temperature(sure, np.arange(10)) == 1  # right every time: the colder the better, without end
+    assert temperature(sure, (np.arange(10) + 1) % 10) == 1
+    assert temperature(np.zeros((4, 10)), np.zeros(4, np.int64)) == 1

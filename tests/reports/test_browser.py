@@ -136,6 +136,7 @@ def test_thumbnails_are_the_images(page: Any, splits: Splits) -> None:
 
 
 def test_pointing_at_a_class_lights_it_everywhere(page: Any) -> None:
+    page.select_option("#explorer [data-role=order]", "row")
     page.locator("#classes tr[data-class='2']").hover()
     assert page.locator("table.matrix th.lit").count() == 2
     assert page.locator("#explorer .card.lit").count() == page.locator("#explorer .card[data-class='2']").count() > 0

@@ -63,7 +63,7 @@ def test_everything_in_json(runs: list[Run], splits: Splits) -> None:
     assert {"accuracy", "accuracy_interval_95", "classes", "parameters", "train_seconds"} <= set(told["runs"][0])
     assert len(told["differing"]) == len(found.differing) > 0
     for image in told["differing"]:
-        assert len(set(image["predicted"].values())) > 1
+        assert len({said["class"] for said in image["predicted"].values()}) > 1
 
 
 def test_on_validation_nothing_is_opened(splits: Splits, tmp_path: Path) -> None:
@@ -104,7 +104,8 @@ def test_many_runs_are_put_beside_the_best(runs: list[Run], splits: Splits) -> N
     best = max(found.entries, key=lambda one: one.evaluation.accuracy).run.name
     assert len(few) == 2
     assert all(best in (pair.first, pair.second) for pair in few)
-    assert all(pair.corrected <= min(1, 2 * pair.p) + 1e-12 for pair in few)
+    # The best is found by the same images, so that nothing is corrected for fewer tests than all.
+    assert all(pair in found.pairs for pair in few)
 
 
 def test_the_comparison_is_handed_in_as_a_document(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
