@@ -52,6 +52,9 @@ def compare(
     page = verb.write_report(done, report, current(), data=data) if report else None
     if common.json:
         return screen.show_json({**done.to_json(), **({"report": str(page)} if page else {})})
+    if done.split == "test" and (opened := [one.name for one in done.entries if one.fresh]):
+        screen.say(t("The test part was opened for this comparison, and the ledgers note it: {runs}.",
+                     runs=", ".join(opened)))  # fmt: skip
     _show_runs(done)
     _show_families(done)
     _show_pairs(done)
@@ -72,7 +75,7 @@ def _show_runs(done: Comparison) -> None:
         rows.append(
             [
                 short[one.name],
-                one.name,
+                one.name + (f" ({one.differs})" if one.differs else ""),
                 str(one.run.config.seed),
                 f"{percent(one.evaluation.accuracy, 2)} ({percent(low, 1)}-{percent(high, 1)})",
                 decimal(one.evaluation.log_loss, 4),
@@ -128,7 +131,7 @@ def _points(share: float) -> str:
 
 
 def _show_pairs(done: Comparison) -> None:
-    short = done.letters()
+    short, family = done.letters(), {one.name: one.family for one in done.entries}
     rows = []
     for pair in done.told_pairs(SHOWN_PAIRS):
         low, high = (_points(end) for end in pair.interval)
@@ -141,7 +144,11 @@ def _show_pairs(done: Comparison) -> None:
                 whole(pair.only_second),
                 _p(pair.p),
                 _p(pair.corrected),
-                t("yes") if pair.significant else t("no"),
+                t("seeds of one config")
+                if family[pair.first] == family[pair.second]
+                else t("yes")
+                if pair.significant
+                else t("no"),
             ]
         )
     columns = [

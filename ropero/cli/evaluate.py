@@ -75,7 +75,8 @@ def evaluate(
 
 def show_evaluation(done: Evaluated) -> None:
     """The per-class report, and what it took to get it."""
-    show_report(done.evaluation)
+    judge = done.run.judge
+    show_report(done.evaluation, unmeasured=judge is not None and not judge.held_out)
     if not done.fresh:
         screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
     if done.evaluation.split == "test":
@@ -96,8 +97,11 @@ def _interval(one: Measured | None) -> str:
     return "" if one is None else f"{decimal(one.low, 3)}–{decimal(one.high, 3)}"
 
 
-def show_report(evaluation: Evaluation) -> None:
-    """The per-class report, as scikit-learn's classification_report shows it, and the figures below it."""
+def show_report(evaluation: Evaluation, *, unmeasured: bool = False) -> None:
+    """The per-class report, as scikit-learn's classification_report shows it, and the figures below it.
+
+    unmeasured: its verdicts are by rule, since the run held nothing out.
+    """
     rows = [
         [t(name), *map(_score, (one.precision, one.recall, one.f1)), _interval(one.f1), _score(one.auc),
          whole(one.support)]
@@ -120,6 +124,9 @@ def show_report(evaluation: Evaluation) -> None:
             high=percent(high, 2),
         )
     )
+    if unmeasured:
+        screen.say(t("No images were held out, so that these verdicts are by rule, not measured: train with "
+                     "--validation 0.1 for measured ones."))  # fmt: skip
     for word, (images, right) in evaluation.verdict_counts().items():
         screen.show(_verdict(word, images, right, len(evaluation)))
     screen.show(

@@ -45,7 +45,7 @@ def explain(
         raise UsageError(t("Give pictures, or test images by number as in --test 17, one of both."))
     import_module("ropero.reports")  # better said now than after the look at the test part
     found = RunStore(common.runs).find(run)
-    verb.check(found, method or "", class_, layer)  # before a look at the test part
+    verb.check(found, method or "", class_, layer, out)  # before a look at the test part
     predictions = predicted(found, images, test, data, invert, device)
     explained = verb.explain(found, predictions, method=method or "", name=class_, layer=layer, device=device)
     paths = verb.save(explained, layer, out)

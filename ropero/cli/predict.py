@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +46,7 @@ def predict(
     if images and test:
         raise UsageError(t("Give pictures, or test images by number as in --test 17, not both."))
     if plot:
-        import_module("ropero.reports")  # better said now than after the look at the test part
+        verb.check_plot(plot, len(images) or len(test or []))  # better said now than after the look at the test part
     found = RunStore(common.runs).find(run)
     predictions = predicted(found, images, test, data, invert, device)
     plots = verb.plot(predictions, plot) if plot else []
@@ -57,6 +56,13 @@ def predict(
         _show(one)
     for path in plots:
         screen.show(t("Picture: {path}", path=path))
+    if any(one.was_coloured for one in predictions):
+        screen.say(
+            t(
+                "These are colour pictures, and the network knows grey ones on black alone. Ordinary photos are often "
+                "named wrongly, however sure it is."
+            )
+        )
     return None
 
 

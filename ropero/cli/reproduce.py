@@ -88,6 +88,11 @@ def reproduce(
         import_module("ropero.reports")  # better said before than after the trainings
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load("fashion-mnist", progress=progress)
+    limit = minutes if minutes is not None else verb.MINUTES if protocol == "report" else 0.0
+    if len(chosen) * seeds > 1:
+        told = t("{n} trainings, one after the other.", n=len(chosen) * seeds)
+        each = t("Each stops after {minutes} minutes; --minutes changes that.", minutes=round(limit)) if limit else ""
+        screen.say(f"{told} {each}".strip())
     done: list[Reproduction] = []
     failed: list[str] = []
     for experiment in chosen:

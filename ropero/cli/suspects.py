@@ -53,6 +53,11 @@ def suspects(
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
         config = recipe_for(options.pop("network", "quick"), splits).replace(**options)
+        if splits.test is None and not config.test:
+            screen.say(
+                t("These data have no test part. With --test 0.2, given to `train` too, the images held out there are "
+                  "left alone.")
+            )  # fmt: skip
         found = verb.suspects(
             splits,
             config,

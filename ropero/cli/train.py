@@ -83,7 +83,6 @@ def train(
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
         verb.base_weights(config, progress)
-    splits = changed.apply(splits) if changed else splits
     has_test = splits.test is not None or config.test > 0
     if report:
         # Better said now than after the training.

@@ -118,6 +118,28 @@ def read_npy(name: str, content: bytes) -> NDArray[Any]:
     return _read_array(name, io.BytesIO(content))
 
 
+def read_arrays(name: str, content: bytes, limit_bytes: int) -> dict[str, NDArray[Any]]:
+    """All arrays of numbers of an .npz file's bytes, at most so many bytes when unpacked.
+
+    Raises:
+        DataError: not a whole .npz file, too large, or not arrays of plain numbers.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            if sum(one.file_size for one in members) > limit_bytes:
+                raise too_large(name, sum(one.file_size for one in members))
+            found = {}
+            for one in members:
+                with archive.open(one) as file:
+                    unpacked = bytes(read_at_most(file, one.file_size + 1))
+                found[one.filename.removesuffix(".npy")] = read_npy(f"{name}: {one.filename}", unpacked)
+            return found
+    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, KeyError, RuntimeError) as error:
+        raise DataError(t("{path} is not a whole .npz file ({reason}). Download or copy it again.", path=name,
+                          reason=error)) from error  # fmt: skip
+
+
 def _read_array(name: str, file: IO[bytes]) -> NDArray[Any]:
     dtype, fortran, shape = _read_header(name, file)
     expected = math.prod(shape) * dtype.itemsize

@@ -69,11 +69,13 @@ class Changes:
             raise DataError(
                 t("The changes are for the {split} part, which {data} has not.", split=min(missing), data=splits.name)
             )
-        done = {name: self._applied(part) for name, part in parts.items()}
+        done = {name: self.applied(part) for name, part in parts.items()}
         return replace(splits, train=done["train"], validation=done.get("validation"), test=done.get("test"))
 
-    def _applied(self, part: Dataset) -> Dataset:
-        mine = [one for one in self if one.part == part.split]
+    def applied(self, part: Dataset, origin: str = "") -> Dataset:
+        """A part as decided. origin: the part of the source that its images were held out of, where that is another;
+        then changes of images that are elsewhere are no mistake."""
+        mine = [one for one in self if one.part == (origin or part.split)]
         if not mine:
             return part
         labels, keep = part.labels.copy(), np.ones(len(part), np.bool_)
@@ -81,6 +83,8 @@ class Changes:
         for one in mine:
             at = places.get(one.row)
             if at is None:
+                if origin:
+                    continue
                 raise DataError(
                     t("The changes name row {row}, which the {split} part has not.", row=one.row, split=part.split)
                 )

@@ -7,8 +7,6 @@ Legend: N images, K classes.
 from __future__ import annotations
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ropero.data.arrays import read_arrays
 from ropero.data.dataset import Dataset
-from ropero.errors import RunError
+from ropero.errors import DataError, RunError
 from ropero.evaluation import intervals
 from ropero.evaluation.intervals import ClassFigures, Measured
 from ropero.evaluation.judge import WORDS, Judge, Judged
@@ -248,6 +247,7 @@ class Evaluation:
         shapes = (self.labels.shape, self.probabilities.shape, self.rows.shape) == ((n,), (n, k), (n,))
         types = (self.labels.dtype.kind, self.probabilities.dtype.kind, self.rows.dtype.kind) == ("i", "f", "i")
         fits = shapes and types and n > 0 and bool(((self.labels >= 0) & (self.labels < k)).all())
+        fits = fits and bool(np.isfinite(self.probabilities).all())
         return fits and (self.judged is None or self.judged.fits(n, k))
 
     def to_npz(self) -> bytes:
@@ -263,13 +263,10 @@ class Evaluation:
     def from_npz(cls, content: bytes, classes: tuple[str, ...], split: str) -> Evaluation:
         """What `to_npz` wrote. Raises RunError when the arrays are not there or do not fit the classes."""
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                if sum(member.file_size for member in archive.infolist()) > _LIMIT_BYTES:
-                    raise ValueError(t("too large"))
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                judged = Judged(*(file[name] for name in _JUDGED)) if _JUDGED[0] in file.files else None
-                found = cls(file["labels"], file["probabilities"], file["rows"], classes, split, judged)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = read_arrays(f"{split}.npz", content, _LIMIT_BYTES)
+            judged = Judged(*(arrays[name] for name in _JUDGED)) if _JUDGED[0] in arrays else None
+            found = cls(arrays["labels"], arrays["probabilities"], arrays["rows"], classes, split, judged)
+        except (DataError, KeyError) as error:
             raise RunError(
                 t("The stored {split} predictions are damaged: {reason}", split=split, reason=error)
             ) from error

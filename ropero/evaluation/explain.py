@@ -36,14 +36,23 @@ _STEPS = 32  # of the way from a black image
 _AT_ONCE = 64  # images whose gradients are held at a time
 
 
-def usual(model: Classifier) -> str:
-    """Grad-CAM where the network has feature maps with places, else occlusion, which any network takes."""
-    return GRAD_CAM if _maps_of(model) is not None else OCCLUSION
+SHOWN = GRADIENTS  # whose maps a report shows: by rule, so that the proof of them is no choice of the best by its proof
 
 
 def possible(model: Classifier) -> list[str]:
     """The methods that this network can be explained by: all but, without feature maps, Grad-CAM."""
     return [method for method in METHODS if method != GRAD_CAM or _maps_of(model) is not None]
+
+
+def check(model: Classifier, method: str) -> None:
+    """Raises UsageError for a method that this network cannot be explained by."""
+    if method not in possible(model):
+        raise UsageError(
+            t(
+                "Grad-CAM needs a layer whose output still has places, which this network has none of; try {method}.",
+                method=OCCLUSION,
+            )
+        )
 
 
 def explain(method: str, model: Classifier, images: Images, classes: Labels) -> Maps:
@@ -67,14 +76,9 @@ def grad_cam(model: Classifier, images: Images, classes: Labels) -> Maps:
     Raises:
         UsageError: the network has no feature maps larger than one place.
     """
+    check(model, GRAD_CAM)
     layer = _maps_of(model)
-    if layer is None:
-        raise UsageError(
-            t(
-                "Grad-CAM needs a layer whose output still has places, which this network has none of; try {method}.",
-                method=OCCLUSION,
-            )
-        )
+    assert layer is not None
     size = images.shape[1:3]
     found = []
     for part in in_chunks(len(images), _AT_ONCE):

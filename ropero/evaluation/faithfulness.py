@@ -6,6 +6,7 @@ gives a function that says probabilities. Legend: N images, H x W pixels, S step
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image, ImageFilter
 
 from ropero.data.dataset import Images
 from ropero.errors import RunError
+from ropero.evaluation.explain import METHODS
 from ropero.metrics.statistics import bootstrap_interval
 from ropero.texts import t
 
@@ -71,14 +73,29 @@ class Explained:
         """Every number, with English keys."""
         return {**vars(self), "deletion": vars(self.deletion), "insertion": vars(self.insertion)}
 
+    def _check(self) -> None:
+        """Raises ValueError or TypeError for figures that no measurement gives."""
+        rows = [self.shares, *_curves(self.curves), *_curves(self.chance), [*vars(self.deletion).values()],
+                [*vars(self.insertion).values()]]  # fmt: skip
+        if not all(math.isfinite(float(one)) for row in rows for one in row):
+            raise ValueError("numbers")
+        if len({len(row) for row in rows[:5]}) != 1 or self.method not in METHODS or not isinstance(self.images, int):
+            raise ValueError("lengths")
+
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Explained:
         """What `to_json` gave. Raises RunError for anything else."""
         try:
             deletion, insertion = (Advantage(**values.pop(name)) for name in ("deletion", "insertion"))
-            return cls(deletion=deletion, insertion=insertion, **values)
-        except (TypeError, KeyError, AttributeError) as error:
+            made = cls(deletion=deletion, insertion=insertion, **values)
+            made._check()
+            return made
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise RunError(t("The stored figures of the explanations are damaged: {reason}", reason=error)) from error
+
+
+def _curves(curves: Mapping[str, list[float]]) -> list[list[float]]:
+    return [curves[name] for name in ("deletion", "insertion")]
 
 
 def faithfulness(images: Images, maps: Maps, classes: NDArray[np.int64], ask: Ask, steps: int = STEPS) -> Faithfulness:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ropero.errors import RunError
+from ropero.data.arrays import read_arrays
+from ropero.errors import DataError, RunError
 from ropero.evaluation import unknown
 from ropero.evaluation.intervals import Measured
 from ropero.evaluation.unknown import METHODS, Known
@@ -35,6 +35,7 @@ WORDS = (SURE, UNSURE, NOT_A_GARMENT)
 RIGHT = 0.97  # share of the sure answers that should be right
 REFUSED = 0.01  # share of the garments held out that may be taken for something else
 UNMEASURED_SURE = 0.9  # what counts as sure where nothing was held out to measure it by
+FEW, NEVER = 1_000, -1e9  # images to learn from below which, unmeasured, nothing is refused: no score is as low
 UNMEASURED_METHOD = "mahalanobis"
 _LIMIT_BYTES = 256 << 20  # of the stored arrays, unpacked
 
@@ -86,7 +87,9 @@ class Judge:
     areas: Mapping[str, Mapping[str, float]]
 
     def judge(self, features: Floats, logits: Floats) -> Judged:
-        """Judge images by what the network makes of them."""
+        """Judge images by what the network makes of them. Raises RunError for a judge of another network."""
+        if not self.fits(features.shape[1], logits.shape[1]):
+            raise RunError(t("The stored judge is damaged: {reason}", reason=t("it is of another network")))
         probabilities = tempered(logits, self.temperature)
         scores = self.known.score(features, logits)
         verdicts = np.where(probabilities.max(axis=1) >= self.sure_from, 0, 1)
@@ -109,18 +112,34 @@ class Judge:
     def from_npz(cls, content: bytes) -> Judge:
         """What `to_npz` wrote. Raises RunError for anything else."""
         try:
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                if sum(member.file_size for member in archive.infolist()) > _LIMIT_BYTES:
-                    raise ValueError(t("too large"))
-            with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_arrays("judge.npz", content, _LIMIT_BYTES)
             numbers = json.loads(arrays.pop("numbers").tobytes())
-            method = numbers.pop("method")
-            if method not in METHODS or set(arrays) != _ARRAYS[method]:
-                raise ValueError(method)
-            return cls(known=Known(method, arrays), **numbers)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            made = cls(known=Known(numbers.pop("method"), arrays), **numbers)
+            made._check()
+        except (DataError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(t("The stored judge is damaged: {reason}", reason=error)) from error
+        return made
+
+    def _check(self) -> None:
+        """Raises ValueError or TypeError for numbers and arrays that no fit gives."""
+        numbers = [float(getattr(self, name)) for name in ("temperature", "sure_from", "known_from", "right")]
+        numbers += [float(one) for one in (self.error_before, self.error_after) if one is not None]
+        numbers += [float(area) for areas in self.areas.values() for area in areas.values()]
+        if not all(map(math.isfinite, numbers)) or self.temperature <= 0 or not isinstance(self.held_out, int):
+            raise ValueError("numbers")
+        if self.known.method not in METHODS or set(self.known.arrays) != _ARRAYS[self.known.method]:
+            raise ValueError(self.known.method)
+        if any(one.dtype.kind != "f" or not np.isfinite(one).all() for one in self.known.arrays.values()):
+            raise ValueError("arrays")
+        if any(one.ndim != _RANKS[name] for name, one in self.known.arrays.items()):
+            raise ValueError("shapes")
+
+    def fits(self, features: int, classes: int) -> bool:
+        """Whether the arrays are those of a network with so many features and classes."""
+        arrays, narrow = self.known.arrays, min(features, unknown.WIDEST)
+        shapes = {name: one.shape for name, one in arrays.items()}
+        wanted = {"means": (classes, narrow), "whitening": (narrow, narrow)}
+        return all(shape == wanted[name] if name in wanted else shape[1] == narrow for name, shape in shapes.items())
 
 
 _PLAIN = ("temperature", "sure_from", "known_from", "right", "held_out", "error_before", "error_after")
@@ -130,6 +149,9 @@ _ARRAYS: dict[str, set[str]] = {
     "mahalanobis": {"means", "whitening"},
     "neighbours": {"bank"},
 }
+
+
+_RANKS = {"means": 2, "whitening": 2, "bank": 2}
 
 
 def fit(
@@ -173,12 +195,15 @@ def fit(
 def fit_unmeasured(train: Answers, train_labels: Labels) -> Judge:
     """A judge where nothing was held out: probabilities as they are, thresholds by rule. What the training learned from
     it knows too well to measure anything by."""
-    known = unknown.fit(UNMEASURED_METHOD, train[0], train_labels)
-    scores = known.score(*train)
+    if len(train_labels) < FEW:  # so few say nothing of what the rest of the world looks like
+        known, known_from = Known("softmax", {}), NEVER
+    else:
+        known = unknown.fit(UNMEASURED_METHOD, train[0], train_labels)
+        known_from = float(np.quantile(known.score(*train), REFUSED / 10))
     return Judge(
         temperature=1.0,
         sure_from=UNMEASURED_SURE,
-        known_from=float(np.quantile(scores, REFUSED / 10)),
+        known_from=known_from,
         known=known,
         areas={},
     )
@@ -219,7 +244,7 @@ class Strangers:
     def from_json(cls, values: Mapping[str, Any]) -> Strangers:
         """What `to_json` gave. Raises RunError for anything else."""
         try:
-            return cls(
+            made = cls(
                 int(values["images"]),
                 str(values["split"]),
                 Measured(**values["garments_refused"]),
@@ -227,6 +252,15 @@ class Strangers:
                 {kind: tuple(map(float, row)) for kind, row in values["score_quantiles"].items()},
                 float(values["limit"]),
             )
+            measured = [made.refused, *(one for pair in made.kinds.values() for one in pair)]
+            numbers = [made.limit, *(end for one in measured for end in (one.value, one.low, one.high))]
+            numbers += [one for row in made.quantiles.values() for one in row]
+            if not all(math.isfinite(one) for one in numbers):
+                raise ValueError("numbers")
+            lengths = {len(row) for row in made.quantiles.values()}
+            if set(made.quantiles) != {"garments", *made.kinds} or lengths != {len(QUANTILES)}:
+                raise ValueError("quantiles")
+            return made
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RunError(t("The stored figures of strange images are damaged: {reason}", reason=error)) from error
 

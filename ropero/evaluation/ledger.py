@@ -49,6 +49,11 @@ class TestLedger:
 
 def _opening(record: dict[str, Any] | None) -> Opening:
     names = {one.name for one in fields(Opening)}
-    if record is None or set(record) != names or not isinstance(record["images"], int):
+    kinds = {"when": str, "verb": str, "weights_sha256": str, "images": int, "accuracy": float | int | None}
+    if (
+        record is None
+        or set(record) != names
+        or not all(isinstance(record[name], kind) for name, kind in kinds.items())
+    ):
         return Opening("?", "?", "", 0, None)
     return Opening(**record)

@@ -77,6 +77,10 @@ class Robustness:
             )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise RunError(t("The stored robustness figures are damaged: {reason}", reason=error)) from error
+        numbers = [made.clean, *made.mean_interval, *(one for row in found.values() for one in row)]
+        numbers += [one for pair in kinds.values() for one in pair]
+        if not all(0 <= one <= 1 for one in numbers):
+            raise RunError(t("The stored robustness figures are damaged: {reason}", reason=t("no shares")))
         if (
             not found
             or any(len(row) != len(SEVERITIES) for row in found.values())

@@ -45,6 +45,8 @@ class Model:
     train_seconds: float
     predict_rate: float
     openings: int
+    family: int  # runs with the same number differ by their seed alone
+    differs: str  # options in which the runs differ
     f1: Sequence[Measured | None]  # of each class
 
 
@@ -107,7 +109,7 @@ def page(content: Content) -> str:
         conclusions=_conclusions(content, best),
         models=[_model(one) for one in content.models],
         spreads=[_spread(*one) for one in content.spreads],
-        pairs=[_pair(one) for one in content.pairs],
+        pairs=pair_rows(content),
         classes=[
             (
                 t(name),
@@ -156,7 +158,7 @@ def document(content: Content, author: str = "") -> Document:
         "McNemar's exact test on the images that only one of the two names correctly; p is corrected for the number of "
         "pairs by Holm's method."
     )
-    pairs = Table(t("Is the difference more than chance?"), columns, [_pair(one) for one in content.pairs],
+    pairs = Table(t("Is the difference more than chance?"), columns, pair_rows(content),
                   [1, 2, 3, 4, 5])  # fmt: skip
     shown = sorted(content.models, key=lambda one: -one.accuracy)[:ABREAST]
     classes = Table(
@@ -241,7 +243,12 @@ def _conclusions(content: Content, best: Model) -> list[str]:
             high=n.percent(high, 2),
         )
     ]
-    others = [pair for pair in content.pairs if best.letter in (pair.first, pair.second)]
+    family = {one.letter: one.family for one in content.models}
+    others = [
+        pair
+        for pair in content.pairs
+        if best.letter in (pair.first, pair.second) and family[pair.first] != family[pair.second]
+    ]
     equal = sorted(
         {pair.second if pair.first == best.letter else pair.first for pair in others if not pair.significant}
     )
@@ -251,7 +258,12 @@ def _conclusions(content: Content, best: Model) -> list[str]:
             t("That it is better than {names} may be chance: the paired tests do not tell them apart.", names=names)
         )
     elif others:
-        said.append(t("It is better than every other one by more than chance."))
+        alone = len(family) == len(set(family.values()))
+        said.append(
+            t("It is better than every other one by more than chance.")
+            if alone
+            else t("It is better than every run of another config by more than chance.")
+        )
     said.append(
         t(
             "They differ on {n} images. The mean of all their probabilities is right on {together}.",
@@ -276,7 +288,7 @@ def _model(one: Model) -> parts.Row:
     n = Numbers.current()
     return (
         one.letter,
-        one.name,
+        one.name + (f" ({one.differs})" if one.differs else ""),
         str(one.seed),
         parts.shown(Measured(one.accuracy, *one.interval), lambda value: n.percent(value, 2)),
         parts.shown(one.log_loss, n.decimal),
@@ -299,6 +311,16 @@ def _spread(network: str, letters: str, figures: Mapping[str, Spread]) -> tuple[
         f"{n.percent(error.mean, 2)} ± {n.decimal(100 * error.deviation, 2)}",
         str(accuracy.n),
     )
+
+
+def pair_rows(content: Content) -> list[tuple[str, ...]]:
+    """The pairs; of two seeds of one config a difference is their luck, however clear it is."""
+    family = {one.letter: one.family for one in content.models}
+    rows = []
+    for pair in content.pairs:
+        *figures, verdict = _pair(pair)
+        rows.append((*figures, t("seeds of one config") if family[pair.first] == family[pair.second] else verdict))
+    return rows
 
 
 def _pair(pair: Pair) -> tuple[str, ...]:

@@ -236,6 +236,7 @@ def _results(run: Run, evaluation: Evaluation) -> Section:
     )
     looks = RunStore(run.folder.parent).looks(run)
     opened = words.opened(run.ledger.openings(), run.card.weights_sha256) + words.looked(looks)
+    opened += words.changed_test(run)
     blocks: list[Block] = [Paragraph([headline, *(opened if evaluation.split == "test" else [])])]
     blocks.append(
         Table(

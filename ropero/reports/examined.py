@@ -39,8 +39,8 @@ class Shown:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found beside the predictions: robustness, how faithful each method is (the best first), pictures with
-    the best method's maps."""
+    """What was found beside the predictions: robustness, how faithful each method is, the one that is shown first,
+    and pictures with its maps."""
 
     robustness: Robustness
     explained: Sequence[Explained]

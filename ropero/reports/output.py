@@ -38,12 +38,17 @@ _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as .png, .svg or .pdf, whole or not at all. Raises UsageError for another ending."""
+    check(path)
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise UsageError(t("A figure is written as {known}; got {name!r}.", known=", ".join(FORMATS), name=path.name))
     with atomic_path(path) as temporary:
         _write(figure, temporary, suffix)
     return path
+
+
+def check(path: Path) -> None:
+    """Raises UsageError for a file ending that a figure cannot be written as."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(t("A figure is written as {known}; got {name!r}.", known=", ".join(FORMATS), name=path.name))
 
 
 def as_png(figure: Figure) -> bytes:

@@ -105,7 +105,7 @@ def _run_values(
         "summary_words": words.conclusions(evaluation, history, run.config)[:2],
         "conclusions": document.conclusions(run, evaluation),
         "choice": words.choice(run.config, history, parts.held_out(run)),
-        "opened": words.opened(openings, run.card.weights_sha256) + words.looked(looks),
+        "opened": words.opened(openings, run.card.weights_sha256) + words.looked(looks) + words.changed_test(run),
         "ledger": parts.ledger_rows(run),
         "facts": parts.facts(run, summary),
         "recipe": words.recipe(run.config),

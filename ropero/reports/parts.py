@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from ropero.data.changes import DROP, RELABEL
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.intervals import Measured
@@ -24,7 +25,7 @@ from ropero.reports.thumbnails import thumbnail
 from ropero.reports.words import PARTS
 from ropero.runs import Run
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import mark, t
 from ropero.texts.numbers import Numbers
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
@@ -221,6 +222,7 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
         (t("Data"), data.name),
         (t("Images"), f"{height} × {width} × {channels}, " + t("{n} classes", n=len(data.classes))),
         (t("Parts"), _sizes(run)),
+        *([(t("Changed by a list"), changed)] if (changed := _changed(run)) else []),
         (t("Seed"), str(config.seed)),
         (t("Device"), f"{here.get('device', config.device)}, {config.precision}"),
         (t("Hardware"), hardware(here)),
@@ -256,6 +258,20 @@ def hardware(here: Mapping[str, Any]) -> str:
     )
 
 
+def _changed(run: Run) -> str:
+    """`Train: 3 relabelled, 1 left out; Test: ...`, of a run with a change list."""
+    n = Numbers.current()
+    said = []
+    for part, counts in (run.notes.get("changed") or {}).items():
+        done = []
+        if counts.get(RELABEL):
+            done.append(t("{n} relabelled", n=n.whole(counts[RELABEL])))
+        if counts.get(DROP):
+            done.append(t("{n} left out", n=n.whole(counts[DROP])))
+        said.append(f"{t(PARTS[part])}: {', '.join(done)}")
+    return "; ".join(said)
+
+
 def _versions(here: dict[str, Any]) -> str:
     names = ("ropero", "python", "torch", "numpy")
     return ", ".join([*(f"{name} {here[name]}" for name in names if name in here), str(here.get("system", ""))])
@@ -266,13 +282,17 @@ def _weight_bytes(run: Run) -> int:
     return weights.stat().st_size if weights.exists() else 0
 
 
+# What the ledger calls them, in every language.
+_VERBS = (mark("evaluate"), mark("predict"), mark("explain"), mark("robustness"), mark("strangers"))
+
+
 def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
     """(when, verb, images, accuracy, weights) of each opening of the test part."""
     n, own = Numbers.current(), run.card.weights_sha256
     return [
         (
             _moment(one.when),
-            one.verb,
+            t(one.verb) if one.verb in _VERBS else one.verb,
             n.whole(one.images),
             "–" if one.accuracy is None else n.percent(one.accuracy, 2),
             one.weights_sha256[:12] + ("" if one.weights_sha256 == own else " " + t("(other weights)")),

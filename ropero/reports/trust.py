@@ -21,6 +21,7 @@ from ropero.texts.numbers import Numbers
 
 Floats = NDArray[np.float64]
 COLUMNS = 5  # small figures in a row
+MOST = 15  # classes with a small figure of their own
 NEAR_PERFECT = 0.97
 
 
@@ -36,12 +37,14 @@ class Line:
 def class_curves(
     curves: Mapping[str, Line], x_name: str, y_name: str, area_name: str, *, chance: bool, theme: Theme = LIGHT
 ) -> Figure:
-    """A small figure for each class, the others in grey behind it: ROC or precision-recall curves.
+    """A small figure for each class, the others in grey behind it: ROC or precision-recall curves. Of more than MOST
+    classes, those with the smallest areas.
 
     chance: draw the diagonal that guessing gives. Where all areas are near 1, only the corner is shown.
     """
+    curves = dict(sorted(curves.items(), key=lambda one: one[1].area)[:MOST]) if len(curves) > MOST else curves
     far = 0.2 if chance and min((line.area for line in curves.values()), default=0.0) > NEAR_PERFECT else 1.0
-    rows = -(-len(curves) // COLUMNS)
+    rows = -(-max(1, len(curves)) // COLUMNS)
     figure = blank(9.4, 0.5 + 1.95 * rows, theme)
     places = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     curves = {name: _thinned(line) for name, line in curves.items()}

@@ -20,7 +20,7 @@ from ropero.storage import atomic_path
 from ropero.texts import current, t
 
 _WIDEST, _HIGHEST = 6.3, 4.0  # inches: between the margins of A4, and less than half a page
-_LONG = 30  # rows of a table that may go over the end of a page
+_LONG = 12  # rows of a table that may go over the end of a page
 _LANGUAGE = {"en": ("en", ""), "es": ("es", ""), "zh": ("zh", ', region: "cn"')}
 
 

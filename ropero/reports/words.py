@@ -206,22 +206,58 @@ def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
     """How often the test part was looked at."""
     # A look at single images, as `predict --test 17` takes it, is no judgement of the network.
     whole = [one for one in openings if one.accuracy is not None or one.verb == "?"]
-    count, singles = len(whole), len(openings) - len(whole)
-    if not count:
-        return [t("The test part has not been opened for this run.")]
-    said = [tn("The test part was opened once.", "The test part was opened {n} times.", count)]
+    count, others = len(whole), [one for one in openings if one not in whole]
+    said = [tn("The test part was opened once.", "The test part was opened {n} times.", count)] if count else []
+    singles = sum(one.images for one in others if one.verb == "predict")
     if singles:
         said.append(
-            tn("Single test images were looked at once.", "Single test images were looked at {n} times.", singles)
+            tn("One test image was predicted by itself.", "{n} test images were predicted one by one.", singles)
         )
-    others = sum(one.weights_sha256 != weights_sha256 for one in whole)
-    if others:
+    measured = _summed([one for one in others if one.verb in MEASURED])
+    if measured:
+        told = [f"{t(MEASURED[verb])} {Numbers.current().whole(images)}" for verb, images in measured.items()]
+        said.append(t("Measurements for reports looked at test images too, and chose nothing: {told}.",
+                      told=t(", ").join(told)))  # fmt: skip
+    if not count:
+        return [t("The test part has not been opened for this run."), *said]
+    strange = sum(one.weights_sha256 != weights_sha256 for one in whole)
+    if strange:
         said.append(
-            tn("One of these was with other weights.", "{n} of these were with other weights.", others)
+            tn("One of these was with other weights.", "{n} of these were with other weights.", strange)
         )  # fmt: skip
     if count > 1:
         said.append(t("If anything was changed because of what an earlier opening showed, these figures are too good."))
     return said
+
+
+# What reports measure beside the predictions, by the ledger's word for it.
+MEASURED = {
+    "robustness": mark("corruptions"),
+    "explain": mark("explanations"),
+    "strangers": mark("other things than garments"),
+}
+
+
+def _summed(openings: list[Opening]) -> dict[str, int]:
+    """By verb, how many images were looked at in all."""
+    found: dict[str, int] = {}
+    for one in openings:
+        found[one.verb] = found.get(one.verb, 0) + one.images
+    return found
+
+
+def changed_test(run: Run) -> list[str]:
+    """That test labels were changed by a list, where they were."""
+    counts = (run.notes.get("changed") or {}).get("test")
+    if not counts:
+        return []
+    return [
+        tn(
+            "One test image was relabelled or left out by a list: this figure is not that of the data as published.",
+            "{n} test images were relabelled or left out by a list: this figure is not that of the data as published.",
+            sum(counts.values()),
+        )
+    ]
 
 
 def looked(looks: Looks) -> list[str]:
@@ -303,11 +339,11 @@ def _confidence(evaluation: Evaluation) -> list[str]:
     stated, right = float(evaluation.confidence.mean()), evaluation.accuracy
     low, high = evaluation.interval
     if abs(stated - right) < _CALIBRATED or low <= stated <= high:
-        message = mark("Its confidence fits: the network states {stated} on average and is right in {right}.")
+        message = mark("Its confidence fits: {stated} is stated on average, and {right} are right.")
     elif stated > right:
-        message = mark("The network is too sure of itself: it states {stated} on average and is right in {right}.")
+        message = mark("What it states is too sure: {stated} on average, and {right} are right.")
     else:
-        message = mark("The network is too modest: it states {stated} on average and is right in {right}.")
+        message = mark("What it states is too modest: {stated} on average, and {right} are right.")
     return [t(message, stated=n.percent(stated), right=n.percent(right))]
 
 
@@ -329,4 +365,5 @@ def _generalisation(history: History, config: TrainConfig) -> list[str]:
 
 def command(run: Run) -> str:
     """What to type to train this run again: the network's recipe, and every option that differs from it."""
-    return commands.command(run.config, run.data.source, run.data.image_size, always=("seed",))
+    typed = commands.command(run.config, run.data.source, run.data.image_size, always=("seed",))
+    return f"{typed} --changes changes.jsonl" if len(run.changes) else typed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ropero.models.codes import Told
 from ropero.models.inference import logits
 from ropero.runs import Run
 from ropero.texts import t
+from ropero.training.config import TrainConfig
 from ropero.workbench import evaluate as evaluate_verb
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Entry:
     predict_rate: float
     family: int
     openings: int
+    fresh: bool  # whether the part was opened for this comparison
+    differs: str  # options in which the runs differ, as one types them
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ class Comparison:
                     "network": one.run.config.network,
                     "seed": one.run.config.seed,
                     "family": one.family,
+                    "differs_in": one.differs,
                     "parameters": one.parameters,
                     "train_seconds": one.train_seconds,
                     "train_images_per_second": one.train_rate,
@@ -256,6 +260,8 @@ def _model(one: Entry, letter: str) -> comparison.Model:
         train_seconds=one.train_seconds,
         predict_rate=one.predict_rate,
         openings=one.openings,
+        family=one.family,
+        differs=one.differs,
         f1=one.evaluation.f1_figures,
     )
 
@@ -284,11 +290,11 @@ def compare(
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         names = [str(run.folder) for run in runs]
-    loaded: dict[tuple[str, str, int | None], Splits] = {}  # by source, size and what was changed in it
+    loaded: dict[tuple[str, int | None], Splits] = {}  # by source and size
     parts, sources = [], []
     for run in runs:
         run.require_trained()
-        key = (run.data.source, run.changes.to_lines(), run.data.image_size)
+        key = (run.data.source, run.data.image_size)
         if splits is None and key not in loaded:
             loaded[key] = evaluate_verb.reload(run, data)
         sources.append(splits or loaded[key])
@@ -300,9 +306,21 @@ def compare(
     for name, run, part, here in zip(names, runs, parts, sources, strict=True):
         judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
         entries.append(_entry(name, run, judged, part, families.setdefault(run.family, len(families) + 1), device))
+    told_apart = _differences([run.config for run in runs])
+    entries = [replace(entry, differs=differs) for entry, differs in zip(entries, told_apart, strict=True)]
     evaluations = {entry.name: entry.evaluation for entry in entries}
     comparing.check(evaluations)
     return Comparison(entries, comparing.pairs(evaluations), comparing.differing(evaluations).tolist(), split)
+
+
+_TOLD_ELSEWHERE = ("network", "seed", "layers", "code", "device", "precision", "weights")
+
+
+def _differences(configs: Sequence[TrainConfig]) -> list[str]:
+    """For each config, the options in which not all are alike: "epochs 5, images 5000"."""
+    names = [one.name for one in fields(TrainConfig) if one.name not in _TOLD_ELSEWHERE]
+    names = [name for name in names if len({getattr(config, name) for config in configs}) > 1]
+    return [", ".join(f"{name} {getattr(config, name)}" for name in names) for config in configs]
 
 
 def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int, device: str) -> Entry:
@@ -324,4 +342,6 @@ def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, 
         predict_rate=len(few) / statistics.median(seconds),
         family=family,
         openings=judged.openings,
+        fresh=judged.fresh,
+        differs="",
     )

@@ -67,7 +67,7 @@ def evaluate(
 
 
 def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | None = None) -> Dataset:
-    """A part of the data that the run was made with, loaded again and checked.
+    """A part of the data that the run was made with, loaded again and checked, and changed as it was for the run.
 
     Raises RunError when the data are not the same, DataError when they are gone, UsageError when there is no such part.
     """
@@ -76,7 +76,7 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
         raise RunError(t("{data} has other classes than {run} was made with.", data=splits.name, run=run.name))
     for part in splits.parts().values():
         run.check_data(part)
-    parts = cut(run.config, splits).parts()
+    parts = cut(run.config, splits, run.changes).parts()
     if split not in parts:
         raise UsageError(
             t(
@@ -89,11 +89,7 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
 
 
 def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:
-    """The run's data from where it says they are, or from `data`, changed as they were for it."""
-    return run.changes.apply(_loaded(run, data, progress))
-
-
-def _loaded(run: Run, data: str | None, progress: Progress | None) -> Splits:
+    """The run's data from where it says they are, or from `data`, as they are in the source."""
     note = run.data
     side = note.image_size
     name = note.source.partition("=")[0]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset, Images
 from ropero.data.raw import Progress
+from ropero.errors import RunError
 from ropero.evaluation import explain
 from ropero.evaluation import judge as judges
 from ropero.evaluation.evaluate import Evaluation
@@ -72,7 +73,7 @@ def strangers(run: Run, part: Dataset, *, device: str = "auto", others: Dataset 
     images = {kind: made(kind, part.images, STRANGE_SEED) for kind in KINDS}
     if others is not None:
         shown = _some(others, len(part)).images
-        images[others.name] = np.stack([prepare(one, run.data.input_shape, "no")[0] for one in shown])
+        images[given_name(others)] = np.stack([prepare(one, run.data.input_shape, "no")[0] for one in shown])
     found = judges.strangers(
         judge,
         answers(model, part.images, project),
@@ -83,17 +84,25 @@ def strangers(run: Run, part: Dataset, *, device: str = "auto", others: Dataset 
     return found
 
 
+def given_name(others: Dataset) -> str:
+    """What images that were given are called, beside those made here: their own name in marks, which no text has."""
+    return f"«{others.name}»"
+
+
 def explained(run: Run, part: Dataset, *, device: str = "auto") -> list[Explained]:
-    """How faithful each method's explanations are on some images of a part, the best method first; from the run's
-    folder when measured before."""
+    """How faithful each method's explanations are on some images of a part, the one that is shown first; from the
+    run's folder when measured before."""
     stored = _stored(run, part.split, "explained")
     if stored is not None:
-        return [Explained.from_json(one) for one in stored.get("methods", [])]
+        listed = stored.get("methods")
+        if not isinstance(listed, list) or not listed:
+            raise RunError(t("The stored figures of the explanations are damaged: {reason}", reason=t("too few")))
+        return [Explained.from_json(one) for one in listed]
     model = run.model(device)
     part = _some(part, _count(model, EXPLAINED))
     _note(run, part.split, "explain", len(part))
     found = [examine_maps(model, part, method) for method in explain.possible(model)]
-    found.sort(key=lambda one: -(one.deletion.mean + one.insertion.mean))
+    found.sort(key=lambda one: one.method != explain.SHOWN)  # the one that is shown first; by rule, not by its success
     _store(run, part.split, "explained", {"methods": [one.to_json() for one in found]})
     return found
 
@@ -135,7 +144,7 @@ def error_themes(run: Run, evaluation: Evaluation, part: Dataset, *, device: str
 def maps(run: Run, images: Images, classes: NDArray[np.int64], method: str = "", device: str = "auto") -> NDArray[Any]:
     """(N, H, W) maps of images for classes (N,), by the usual method where none is named."""
     model = run.model(device)
-    return explain.explain(method or explain.usual(model), model, images, classes)
+    return explain.explain(method or explain.SHOWN, model, images, classes)
 
 
 def _count(model: Classifier, usual: int) -> int:

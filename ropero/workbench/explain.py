@@ -51,10 +51,15 @@ class Explanation:
             return None  # the notebook falls back to repr
 
 
-def check(run: Run, method: str, name: str, layer: str) -> None:
-    """Raises UsageError for a method, class or layer that is unknown, before any picture is looked at."""
+def check(run: Run, method: str, name: str, layer: str, folder: Path | None = None) -> None:
+    """Raises UsageError for a method, class or layer that is unknown or not possible, or a file where a folder should
+    be, before any picture is looked at."""
+    if folder is not None and folder.suffix:
+        raise UsageError(t("--out names a folder, got the file {path}.", path=folder))
     if method and method not in explaining.METHODS:
         raise unknown(t("method"), method, explaining.METHODS)
+    if method:
+        explaining.check(run.model(), method)
     if name and name not in run.data.classes:
         raise unknown(t("class"), name, run.data.classes)
     if layer:
@@ -116,8 +121,6 @@ def save(explanations: Sequence[Explanation], layer: str, folder: Path) -> list[
     """
     from ropero.reports import insights, output
 
-    if folder.suffix:
-        raise UsageError(t("--out names a folder, got the file {path}.", path=folder))
     paths = []
     for number, one in enumerate(explanations):
         stem = f"{number:03d}-{plain_name(one.prediction.name)}"

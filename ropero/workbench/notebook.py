@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ropero.data import splits as splits_of
+from ropero.data.changes import read as read_changes
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.explore import Exploration
 from ropero.data.explore import explore as explore_splits
@@ -186,7 +187,8 @@ def train(
     csv: bool = False,
     tensorboard: bool = False,
     callbacks: Sequence[Callback] = (),
-    **changes: Any,
+    changes: str | Path | None = None,
+    **options: Any,
 ) -> Trained:
     """Train a network with its own recipe, changed where you say so: `rp.train(data, "quick", epochs=5, seed=1)`.
 
@@ -204,14 +206,17 @@ def train(
         csv: write history.csv, a row an epoch.
         tensorboard: write events into the run's `tensorboard`.
         callbacks: hooks of your own.
+        changes: a list of changed labels, changes.jsonl, as the page of `rp.suspects` saves it.
 
     Raises:
+        DataError: a list that is damaged or belongs to other data.
         UsageError: an option that does not exist or is out of range, or a network that is unknown or cannot be trained.
         MissingExtra: TensorBoard is asked for and not installed.
         TrainingDiverged: the loss became infinite or not a number.
     """
     splits = _splits_of(data)
-    config = recipe_for(network, splits).replace(**changes)
+    config = recipe_for(network, splits).replace(**options)
+    decided = read_changes(Path(changes)) if changes is not None else None
     console = Console(stderr=True)
     with FileProgress(console) as fetching:
         train_verb.base_weights(config, fetching)
@@ -225,7 +230,14 @@ def train(
     store = RunStore(Path(runs) if runs else None)
     outputs = train_verb.Outputs(save_weights=save_weights, csv=csv, tensorboard=tensorboard)
     done = train_verb.train(
-        splits, config, store, again=again, callbacks=[progress, *callbacks], outputs=outputs, announce=announce
+        splits,
+        config,
+        store,
+        again=again,
+        callbacks=[progress, *callbacks],
+        outputs=outputs,
+        announce=announce,
+        changes=decided,
     )
     if done.how == "already trained":
         console.print(t("This very training is there already; again=True trains it anew."))

@@ -35,7 +35,8 @@ class Prediction:
 
     seen is (H, W) or (H, W, 3) uint8, just what the network was shown; probabilities is (K,), calibrated where the run
     held images out to do so; verdict is "sure", "unsure" or "not a garment", "" for a run of an older ropero; true is
-    the class number where it is known; inverted says that light and dark were exchanged.
+    the class number where it is known; inverted says that light and dark were exchanged, was_coloured that a colour
+    picture was made grey for the network.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Prediction:
     verdict: str
     true: int | None = None
     inverted: bool = False
+    was_coloured: bool = False
 
     def __repr__(self) -> str:
         said = f"{self.classes[self.predicted]}, {self.probabilities.max():.1%}"
@@ -109,8 +111,8 @@ def _predict(run: Run, named: list[tuple[str, Images]], invert: str, device: str
     shown = [(name, *prepare(image, run.data.input_shape, invert)) for name, image in named]
     found = _judged(run, run.model(device), np.stack([image for _, image, _ in shown]))
     return [
-        Prediction(name, image, p, run.data.classes, verdict, inverted=inverted)
-        for (name, image, inverted), (p, verdict) in zip(shown, found, strict=True)
+        Prediction(name, seen, p, run.data.classes, verdict, inverted=inverted, was_coloured=given.ndim > seen.ndim)
+        for (name, seen, inverted), (p, verdict), (_, given) in zip(shown, found, named, strict=True)
     ]
 
 
@@ -132,21 +134,25 @@ def predict_test(
     splits: Splits | None = None,
     device: str = "auto",
 ) -> list[Prediction]:
-    """Predict test images by their number in the file; their true class is known. The ledger notes the look first."""
+    """Predict test images by their row, which is what a report calls them; their true class is known. The ledger notes
+    the look first."""
     if not numbers:
         return []
     part = part_of(run, "test", data=data, splits=splits)
+    places = {int(row): at for at, row in enumerate(part.rows)}
     for number in numbers:
-        if not 0 <= number < len(part):
+        if number not in places:
             raise UsageError(
-                t("There is no test image {number}; they go from 0 to {last}.", number=number, last=len(part) - 1)
-            )
+                t("There is no test image {number}; they go from {first} to {last}.", number=number,
+                  first=int(part.rows.min()), last=int(part.rows.max()))
+            )  # fmt: skip
+    chosen = [places[number] for number in numbers]
     model = run.model(device)
     _record_look(run, len(numbers))
-    found = _judged(run, model, part.images[numbers])
+    found = _judged(run, model, part.images[chosen])
     return [
-        Prediction(f"test {number}", part.images[number], p, part.classes, verdict, true=int(part.labels[number]))
-        for number, (p, verdict) in zip(numbers, found, strict=True)
+        Prediction(f"test {number}", part.images[at], p, part.classes, verdict, true=int(part.labels[at]))
+        for number, at, (p, verdict) in zip(numbers, chosen, found, strict=True)
     ]
 
 
@@ -184,6 +190,16 @@ def _record_look(run: Run, count: int) -> None:
     run.ledger.record("predict", run.card.weights_sha256, count, None)
 
 
+def check_plot(path: Path, count: int) -> None:
+    """Raises UsageError for a place where the pictures of so many predictions cannot be written, before a look."""
+    from ropero.reports import output  # an optional extra
+
+    if path.suffix and count != 1:
+        raise UsageError(t("{path} can hold one picture; give a folder for {n}.", path=path, n=count))
+    if path.suffix:
+        output.check(path)
+
+
 def plot(predictions: list[Prediction], path: Path) -> list[Path]:
     """Draw each picture beside its probability bars: one prediction into the file `path`, more into the folder `path`.
 
@@ -192,8 +208,7 @@ def plot(predictions: list[Prediction], path: Path) -> list[Path]:
     from ropero.reports import output  # an optional extra
     from ropero.reports import pictures as drawings
 
-    if path.suffix and len(predictions) != 1:
-        raise UsageError(t("{path} can hold one picture; give a folder for {n}.", path=path, n=len(predictions)))
+    check_plot(path, len(predictions))
     if path.suffix:
         targets = [path]
     else:

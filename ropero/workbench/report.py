@@ -11,7 +11,7 @@ import numpy as np
 from ropero import texts
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.raw import Progress
-from ropero.errors import UsageError
+from ropero.errors import RunError, UsageError
 from ropero.evaluation.evaluate import Evaluation
 from ropero.models.summary import summarise
 from ropero.runs import TRAINED, Run
@@ -64,6 +64,8 @@ def report(
         raise UsageError(t("{run} has not been evaluated yet; do that first: ropero evaluate {run}", run=run.name))
     splits = splits if splits is not None else reload(run, data)
     part = part_of(run, split, splits=splits)
+    if not np.array_equal(np.sort(part.rows), np.sort(evaluation.rows)):
+        raise RunError(t("The stored {split} predictions are of other images; evaluate the run again.", split=split))
     chosen = lang or texts.current()
     found = _examined(run, evaluation, part, progress) if examined else None
     if form == "html":

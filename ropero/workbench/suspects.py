@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero import runtime, texts
+from ropero.data.arrays import read_npy
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.duplicates import find_duplicates
 from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
-from ropero.errors import UsageError
+from ropero.errors import DataError, UsageError
 from ropero.metrics import confident
 from ropero.metrics.confident import Suspects
 from ropero.runs import RunStore
@@ -116,25 +117,30 @@ def suspects(
     Repeating the same call goes on where it stopped, and shows what is there when it was done.
 
     Args:
-        config: how each fold's network is trained; it holds nothing out itself.
+        config: how each fold's network is trained; it holds nothing out itself, but for the test part, which is left
+            alone: it should be what `train` is told too.
         folds: how many parts; more make better networks and take longer.
         callbacks: makes what is told of one training. announce: is told each fold's number, from 1, and plan.
 
     Raises:
         UsageError: fewer than two folds or too few images, a config that holds images out.
     """
+    if config.test:  # the images that `train` holds out by the same option are left alone
+        splits, config = train_verb.cut(config, splits), config.replace(test=0.0)
     part = splits.train
     if not 2 <= folds <= 20:
         raise UsageError(t("{name} should be at least {low} and at most {high}, got {value}.", name="folds", low=2,
                            high=20, value=folds))  # fmt: skip
-    if config.validation or config.test or config.images or config.keep == "best" or config.patience:
-        raise UsageError(t("The folds hold out every image once; leave validation, test, images, keep and patience."))
+    if config.validation or config.images or config.keep == "best" or config.patience:
+        raise UsageError(t("The folds hold out every image once; leave validation, images, keep and patience."))
     if len(part) < 2 * folds:
         raise UsageError(t("{n} images are too few for {folds} folds.", n=len(part), folds=folds))
     folder = store.folder / f"suspects-{_digest(part, config, folds)}"
     path = folder / "probabilities.npy"
     if path.exists():
-        probabilities: Floats = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        probabilities: Floats = read_npy(path.name, path.read_bytes())
+        if probabilities.shape != (len(part), len(part.classes)) or not np.isfinite(probabilities).all():
+            raise DataError(t("{path} is damaged; delete it, and it is made again.", path=path))
     else:
         probabilities = _out_of_fold(part, config, RunStore(folder / "folds"), folds, callbacks, announce)
         file = io.BytesIO()
@@ -196,8 +202,10 @@ def write_review(found: Suspected, lang: str) -> Path:
     with texts.language(lang):
         doubts = _doubts(found)
         intro = t(
-            "{shown} of {n} images of {data}, the most doubtful first. Decide by looking: the networks may be wrong.",
+            "{shown} of {n} images of {data}, the most doubtful first; the networks doubt {all}. Decide by looking: "
+            "they may be wrong.",
             shown=whole(len(doubts)),
+            all=whole(len(found.suspects.position)),
             n=whole(len(part)),
             data=part.name,
         )

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import Timeout
 
 from ropero import runtime
-from ropero.data.changes import Changes
+from ropero.data.changes import DROP, RELABEL, Changes
 from ropero.data.dataset import Dataset, Splits
 from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
@@ -108,7 +108,8 @@ def train(
         callbacks: what is told of the progress.
         outputs: what else is written into the run's folder. Of a run that is trained already, that is history.csv.
         announce: is told the plan, with the time it will take, before the first step.
-        changes: what a person changed in these splits, as they are here; the run keeps the list to load them again.
+        changes: what a person decided about these splits, which come as they are in the source; the run keeps the
+            list. Parts are cut first, so that the same images are held out with a list and without.
 
     Raises:
         UsageError, DataError, TrainingDiverged: what the config and the data do not allow.
@@ -119,10 +120,11 @@ def train(
     weights = base_weights(config)
     if weights:
         environment["pretrained_sha256"] = sha256_file(weights)
-    found = None if again else _equal_run(store, config, note, environment)
+    changes = changes or Changes()
+    found = None if again else _equal_run(store, config, note, environment, changes)
     if found and found.status == TRAINED:
         return _already(found, outputs)
-    parts = cut(config, splits)
+    parts = cut(config, splits, changes)
     check(config, parts.train, parts.validation)
     outputs.callbacks(Path(), parts.validation)  # what they cannot do is better said before there is a run
     run = found or store.create(config, note, environment)
@@ -139,7 +141,8 @@ def train(
                 left = 1 - _share_done(run, config, len(parts.train))
                 seconds = estimate_seconds(config, parts.train, parts.validation)
                 announce(Plan(run, config, parts, found is not None, left * seconds))
-            _fit(run, config, parts, [*outputs.callbacks(run.folder, parts.validation), *callbacks])
+            decided = _changed(changes, config, splits)
+            _fit(run, config, parts, decided, [*outputs.callbacks(run.folder, parts.validation), *callbacks])
     except Timeout:
         # Another process took this run between our look and our lock; it is theirs, we make our own.
         return train(
@@ -171,11 +174,20 @@ def base_weights(config: TrainConfig, progress: Progress | None = None) -> Path 
     return pretrained.find(depth, config.weights, progress) if depth else None
 
 
-def cut(config: TrainConfig, splits: Splits) -> Splits:
-    """The parts as this run uses them: what the config holds out of train, else what the source brings.
+def cut(config: TrainConfig, splits: Splits, changes: Changes | None = None) -> Splits:
+    """The parts as this run uses them: what the config holds out of train, else what the source brings; changed then.
 
-    Raises UsageError when a part is to be held out of data that bring their own.
+    Raises UsageError when a part is to be held out of data that bring their own, DataError for changes of other data.
     """
+    parts = _cut(config, splits)
+    if not changes:
+        return parts
+    changes.apply(splits)  # whether they belong to these data is said of the whole source
+    done = {name: changes.applied(part, _origins(config)[name]) for name, part in parts.parts().items()}
+    return replace(parts, train=done["train"], validation=done.get("validation"), test=done.get("test"))
+
+
+def _cut(config: TrainConfig, splits: Splits) -> Splits:
     train, test = splits.train, splits.test
     if config.test:
         if test is not None:
@@ -201,12 +213,31 @@ def cut(config: TrainConfig, splits: Splits) -> Splits:
     return replace(splits, train=train, validation=validation, test=test)
 
 
+def _origins(config: TrainConfig) -> dict[str, str]:
+    """By part of a run, the part of the source that its images come from."""
+    held = {"validation": config.validation, "test": config.test}
+    return {"train": "train", **{name: "train" if share else name for name, share in held.items()}}
+
+
+def _changed(changes: Changes, config: TrainConfig, splits: Splits) -> dict[str, dict[str, int]]:
+    """By part of a run, on how many of its images a list decided what."""
+    found: dict[str, dict[str, int]] = {}
+    for name, part in _cut(config, splits).parts().items():
+        rows = set(part.rows.tolist())
+        mine = [one.action for one in changes if one.part == _origins(config)[name] and one.row in rows]
+        counts = {action: mine.count(action) for action in (RELABEL, DROP) if action in mine}
+        found |= {name: counts} if counts else {}
+    return found
+
+
 def _size(value: float) -> float | int:
     return value if value < 1 else int(value)
 
 
-def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, here: dict[str, Any]) -> Run | None:
-    """The newest run of the same config, data and code that is trained, or interrupted and free to go on with.
+def _equal_run(
+    store: RunStore, config: TrainConfig, note: DataNote, here: dict[str, Any], changes: Changes
+) -> Run | None:
+    """The newest run of the same config, data, changes and code that is trained, or interrupted and free to go on with.
 
     Of pretrained weights the content counts, not where the file lies.
     """
@@ -215,6 +246,7 @@ def _equal_run(store: RunStore, config: TrainConfig, note: DataNote, here: dict[
             there = run.environment
             same = run.config.replace(weights="") == config.replace(weights="")
             same = same and (run.data.digests, run.data.classes) == (note.digests, note.classes)
+            same = same and run.changes.to_lines() == changes.to_lines()
             equal = ("code_sha256", "torch", "pretrained_sha256")
             same = same and all(there.get(name) == here.get(name) for name in equal)
             if same and (run.status == TRAINED or is_free(run)):
@@ -239,7 +271,9 @@ def is_free(run: Run) -> bool:
         return False
 
 
-def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callback]) -> None:
+def _fit(
+    run: Run, config: TrainConfig, parts: Splits, changed: dict[str, dict[str, int]], callbacks: Sequence[Callback]
+) -> None:
     sweep(run.folder / "*")
     writer = JsonLinesLog(run.folder / "history.jsonl")
     model, history = fit(config, parts.train, parts.validation, callbacks=[writer, *callbacks], store=run.checkpoints)
@@ -252,6 +286,7 @@ def _fit(run: Run, config: TrainConfig, parts: Splits, callbacks: Sequence[Callb
         train_seconds=history.train_seconds,
         images={name: len(part) for name, part in parts.parts().items()},
         digests={name: part.digest for name, part in parts.parts().items()},
+        changed=changed,
         weights_sha256=card.weights_sha256,
     )
     run.checkpoints.clear()

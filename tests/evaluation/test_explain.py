@@ -64,7 +64,7 @@ def test_every_kind_of_network(network: str) -> None:
     model = zoo.build(network, (1, 28, 28), 10).eval()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     images = np.random.default_rng(1).integers(0, 256, (2, 28, 28), dtype=np.uint8)
-    maps = explain.explain(explain.usual(model), model, images, np.array([3, 7]))
+    maps = explain.explain(explain.possible(model)[0], model, images, np.array([3, 7]))
     assert maps.shape == (2, 28, 28)
     assert np.isfinite(maps).all()
     assert not model.training
@@ -75,13 +75,14 @@ def test_every_kind_of_network(network: str) -> None:
 def test_a_frozen_base_is_explained_by_its_last_maps() -> None:
     model = zoo.build("vgg16-frozen", (1, 28, 28), 10).eval()
     images = np.random.default_rng(1).integers(0, 256, (1, 28, 28), dtype=np.uint8)
-    assert explain.usual(model) == explain.GRAD_CAM
+    explain.check(model, explain.GRAD_CAM)
     assert np.isfinite(explain.grad_cam(model, images, np.array([3]))).all()
 
 
 def test_without_feature_maps_grad_cam_says_what_to_do() -> None:
     model = zoo.build("dense", (1, 28, 28), 10)
-    assert explain.usual(model) == explain.OCCLUSION
+    with pytest.raises(UsageError, match="try occlusion"):
+        explain.check(model, explain.GRAD_CAM)
     with pytest.raises(UsageError, match="try occlusion"):
         explain.grad_cam(model, np.zeros((1, 28, 28), np.uint8), np.zeros(1, np.int64))
 

@@ -49,12 +49,11 @@ def test_corruptions_are_measured_once_and_noted(run: Run, splits: Splits) -> No
     assert [(one.verb, one.images, one.accuracy) for one in run.ledger.openings()] == [("robustness", 60, None)]
 
 
-def test_explanations_are_measured_once_the_best_first(run: Run, splits: Splits) -> None:
+def test_explanations_are_measured_once_the_shown_method_first(run: Run, splits: Splits) -> None:
     found = examine.explained(run, of_test(splits))
     assert {one.method for one in found} == {"grad-cam", "occlusion", "integrated-gradients"}
-    scores = [one.deletion.mean + one.insertion.mean for one in found]
-    assert scores == sorted(scores, reverse=True)
-    assert scores[0] > 0
+    assert found[0].method == "integrated-gradients"  # by rule: the proof of it is no choice by that proof
+    assert max(one.deletion.mean + one.insertion.mean for one in found) > 0
     assert all(len(one.curves["deletion"]) == len(one.shares) == 21 for one in found)
     assert examine.explained(run, of_test(splits)) == found
     assert [one.verb for one in run.ledger.openings()] == ["explain"]
@@ -100,7 +99,7 @@ def test_strangers_are_measured_once_and_again_with_others(run: Run, splits: Spl
     others = Dataset(np.full((50, 14, 14), 200, np.uint8), np.zeros(50, np.int64), ("a", "b"), "mnist", "test")
     more = examine.strangers(run, part, others=others)
     assert more is not None
-    assert set(more.kinds) == {*KINDS, "mnist"}
+    assert set(more.kinds) == {*KINDS, "«mnist»"}
     assert more.kinds["noise"] == found.kinds["noise"]
 
 

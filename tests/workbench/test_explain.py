@@ -12,7 +12,7 @@ from ropero.data.dataset import Splits
 from ropero.errors import UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
-from ropero.workbench.explain import explain, layers, save
+from ropero.workbench.explain import check, explain, layers, save
 from ropero.workbench.predict import predict_arrays, predict_test
 from ropero.workbench.train import train
 
@@ -68,4 +68,4 @@ def test_what_is_not_there(asked: dict[str, str], message: str, run: Run, splits
 
 def test_the_folder_is_a_folder(run: Run, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="folder"):
-        save(explain(run, predict_arrays(run, splits.train.images[:1])), "", tmp_path / "x.png")
+        check(run, "", "", "", tmp_path / "x.png")

@@ -120,3 +120,12 @@ def test_the_page_shows_look_alikes_beside_each_other(splits: Splits, tmp_path: 
     assert len({one.position for one in doubts}) == len(doubts)
     page = verb.write_review(found, "es").read_text("utf-8")
     assert "parecidas con otra etiqueta" in page
+
+
+def test_images_that_a_training_holds_out_as_test_are_left_alone(splits: Splits, tmp_path: Path) -> None:
+    config = CONFIG.replace(epochs=1, test=0.25)
+    held = train_verb.cut(config, splits).test
+    assert held is not None
+    found = suspects(splits, config, RunStore(tmp_path), folds=2)
+    assert len(found.part) == 180
+    assert not set(found.part.rows) & set(held.rows)

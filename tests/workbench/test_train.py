@@ -268,9 +268,38 @@ def test_changed_labels_come_along(source: Path, store: RunStore) -> None:
             Change(part="train", row=1, was=plain.classes[plain.train.labels[1]], action="relabel", label="2"),
         ]
     )
-    run = train(changes.apply(plain), CONFIG, store, changes=changes).run
+    run = train(plain, CONFIG, store, changes=changes).run
     assert run.images["train"] == len(plain.train) - 1
     assert list(run.changes) == list(changes)
     assert evaluate(run, split="train").evaluation.labels[0] == 2
-    assert train(changes.apply(plain), CONFIG, store, changes=changes).how == "already trained"
+    assert train(plain, CONFIG, store, changes=changes).how == "already trained"
     assert train(plain, CONFIG, store).how == "new"
+
+
+def test_a_change_list_moves_no_image_between_parts(source: Path, store: RunStore) -> None:
+    """Held out by the labels as they were: with a list, the old test images stay test images."""
+    plain = Splits(data_verb.load(str(source)).train, source=str(source))
+    config = CONFIG.replace(test=0.25, validation=0.25)
+    before = cut(config, plain)
+    assert before.test is not None
+    rows = before.train.rows[:2]
+    changes = Changes(
+        Change(part="train", row=int(row), was=plain.classes[plain.train.labels[row]], action="drop") for row in rows
+    )
+    after = cut(config, plain, changes)
+    assert after.test is not None
+    assert after.validation is not None
+    assert after.test.digest == before.test.digest
+    assert set(after.train.rows) == set(before.train.rows) - set(rows)
+
+
+def test_changes_of_held_out_images_change_them_where_they_are(source: Path) -> None:
+    plain = Splits(data_verb.load(str(source)).train, source=str(source))
+    config = CONFIG.replace(test=0.25)
+    held = cut(config, plain).test
+    assert held is not None
+    row = int(held.rows[0])
+    was = plain.classes[plain.train.labels[row]]
+    changed = cut(config, plain, Changes([Change(part="train", row=row, was=was, action="drop")])).test
+    assert changed is not None
+    assert set(held.rows) - set(changed.rows) == {row}

@@ -7,15 +7,10 @@ addEventListener("hashchange", follow);
 follow();
 document.getElementById("theme").addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; });
 
-// Chromium keeps boxes for what it laid out before an embedded font was there, when a long page comes in pieces: lay it
-// out again.
-if (root.lang.startsWith("zh")) document.fonts.ready.then(() => {
-  const place = scrollY;
-  document.body.style.display = "none";
-  void document.body.offsetHeight;
-  document.body.style.display = "";
-  scrollTo(0, place);
-});
+// Chromium keeps boxes for what it shaped before an embedded font was there. Another spacing of letters, too little to be
+// seen, makes it shape them anew; two frames later, or it would find the font missing once more.
+if (root.lang.startsWith("zh")) Promise.all([...document.fonts].map((one) => one.load()))
+  .then(() => requestAnimationFrame(() => requestAnimationFrame(() => { root.style.letterSpacing = "0.001px"; })));
 
 // Confusion matrix: pointing at a cell marks its row and column and says in words what it counts.
 for (const table of document.querySelectorAll("table.matrix")) {
