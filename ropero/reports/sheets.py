@@ -15,7 +15,8 @@ from PIL import Image
 
 COLUMNS, ROWS = 25, 40  # of a sheet: browsers decode a sheet at once, and forty of these make a large page
 LARGEST = 40  # side of a thumbnail; smaller images keep their pixels
-QUALITY = 80  # of WebP; 10,000 garments of 28 x 28 take about 4 MB as data URIs
+QUALITIES = (80, 55, 30, 10)  # of WebP, the first that fits; 10,000 garments of 28 x 28 take 3.3 MB at the first
+LIMIT = 5_000_000  # characters of all data URIs: a page of 10,000 images stays below 6 MB
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,17 @@ class Sheets:
 
 def sheets(images: NDArray[np.uint8]) -> Sheets:
     """All images, (N, H, W) or (N, H, W, 1 or 3) uint8, as thumbnails; those that are not square stand in the middle
-    of black."""
+    of black. Many images with much in them are stored more coarsely, so that all of them fit."""
     pixels = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
     side = min(LARGEST, max(pixels.shape[1:3]))
     small = _fitted(pixels, side)
     size = COLUMNS * ROWS
-    return Sheets(side, tuple(_sheet(small[start : start + size]) for start in range(0, len(small), size)))
+    parts = [small[start : start + size] for start in range(0, len(small), size)]
+    for quality in QUALITIES:
+        made = tuple(_sheet(part, quality) for part in parts)
+        if sum(map(len, made)) <= LIMIT:
+            break
+    return Sheets(side, made)
 
 
 def _fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -53,7 +59,7 @@ def _fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return found
 
 
-def _sheet(small: NDArray[np.uint8]) -> str:
+def _sheet(small: NDArray[np.uint8], quality: int) -> str:
     count, side = small.shape[:2]
     rows = -(-count // COLUMNS)
     full = np.zeros((rows * COLUMNS, *small.shape[1:]), np.uint8)
@@ -61,5 +67,5 @@ def _sheet(small: NDArray[np.uint8]) -> str:
     grid = full.reshape(rows, COLUMNS, *small.shape[1:]).swapaxes(1, 2)
     picture = Image.fromarray(np.ascontiguousarray(grid.reshape(rows * side, COLUMNS * side, *small.shape[3:])))
     file = io.BytesIO()
-    picture.save(file, "WEBP", quality=QUALITY, method=4)
+    picture.save(file, "WEBP", quality=quality, method=4)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")

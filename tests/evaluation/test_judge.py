@@ -1,6 +1,9 @@
 """The judge: what it promises holds on new images; it is stored and read again; damaged files are refused."""
 
 import io
+import json
+import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,3 +97,49 @@ def test_damaged_files_are_refused(judge: Judge) -> None:
     for content in (b"", b"no archive", whole[: len(whole) // 2], other.getvalue()):
         with pytest.raises(RunError, match="damaged"):
             Judge.from_npz(content)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"temperature": 0}, {"temperature": -1.0}, {"temperature": "warm"}, {"temperature": float("nan")},
+        {"sure_from": None}, {"held_out": 1.5}, {"known_from": float("inf")}, {"method": "guess"}, {"more": 1},
+        {"areas": {"softmax": {"noise": "high"}}}, {"areas": [[[[]]]]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_numbers_that_no_fit_gives_are_refused(judge: Judge, numbers: dict[str, Any]) -> None:
+    with np.load(io.BytesIO(judge.to_npz())) as file:
+        arrays = {name: file[name] for name in file.files}
+    told = {**json.loads(arrays["numbers"].tobytes()), **numbers}
+    changed = io.BytesIO()
+    np.savez(changed, **{**arrays, "numbers": np.frombuffer(json.dumps(told).encode(), np.uint8)})
+    with pytest.raises(RunError, match="damaged"):
+        Judge.from_npz(changed.getvalue())
+
+
+def test_a_header_that_promises_more_than_there_is_takes_no_memory(judge: Judge) -> None:
+    content = judge.to_npz()
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(changed, "w") as new:
+        for name in old.namelist():
+            array = old.read(name)
+            if name != "numbers.npy":
+                header = array[: array.index(b"\n") + 1].replace(b"(", b"(9999999999, ", 1)
+                array = header[: len(array[: array.index(b"\n") + 1]) - 1] + b"\n" + array[array.index(b"\n") + 1 :]
+            new.writestr(name, array)
+    with pytest.raises(RunError, match="damaged"):
+        Judge.from_npz(changed.getvalue())
+
+
+def test_a_judge_of_another_network_is_a_sentence(judge: Judge) -> None:
+    with pytest.raises(RunError, match="another network"):
+        judge.judge(np.zeros((3, 7), np.float32), np.zeros((3, 99), np.float32))
+
+
+def test_unmeasured_and_of_few_images_nothing_is_refused() -> None:
+    (features, logits), labels = drawn(50, 3)
+    made = judges.fit_unmeasured((features, logits), labels)
+    far = made.judge(features * 1e6, logits)
+    assert "not a garment" not in far.words()
+    assert made.held_out == 0
