@@ -129,11 +129,13 @@ def show_report(evaluation: Evaluation, *, unmeasured: bool = False) -> None:
                      "--validation 0.1 for measured ones."))  # fmt: skip
     for word, (images, right) in evaluation.verdict_counts().items():
         screen.show(_verdict(word, images, right, len(evaluation)))
+    loss, error = evaluation.log_loss_measured, evaluation.calibration_error
+    top2 = "–".join(percent(end, 2) for end in evaluation.top2_interval)
     screen.show(
         t(
             "Top-2 {top2}, log loss {loss}, calibration error {error}",
-            top2=percent(evaluation.top2_accuracy, 2),
-            loss=decimal(evaluation.log_loss, 4),
-            error=decimal(evaluation.calibration_error.value, 4),
+            top2=f"{percent(evaluation.top2_accuracy, 2)} ({top2})",
+            loss=f"{decimal(loss.value, 4)} ({_interval(loss)})",
+            error=f"{decimal(error.value, 4)} ({_interval(error)})",
         )
     )

@@ -19,7 +19,7 @@ from ropero.evaluation.explain import METHODS
 from ropero.evaluation.judge import SURE
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
-from ropero.reports import figures, insights, parts, pictures, trust, verdicts, words
+from ropero.reports import figures, insights, parts, pictures, references, trust, verdicts, words
 from ropero.reports.examined import Examined, faithful_words, method_row, robust_words, stranger_rows
 from ropero.runs import Run, RunStore
 from ropero.texts import current, t
@@ -125,7 +125,7 @@ def of_run(
         date=day(),
         run=run.name,
         sections=sections,
-        references=_references(run),
+        references=references.of_run(run),
     )
 
 
@@ -304,7 +304,11 @@ def _predictions(evaluation: Evaluation, images: Dataset) -> Section:
     def grid(chosen: Sequence[int]) -> Figure:
         places = np.asarray(chosen, np.int64)
         return pictures.prediction_grid(
-            images.images[places], evaluation.predicted[places], evaluation.labels[places], evaluation.classes
+            images.images[places],
+            evaluation.predicted[places],
+            evaluation.labels[places],
+            evaluation.classes,
+            notes=[_said(evaluation, int(at)) for at in places],
         )
 
     blocks: list[Block] = [
@@ -314,6 +318,13 @@ def _predictions(evaluation: Evaluation, images: Dataset) -> Section:
     if len(mistakes):
         blocks.append(Picture("mistakes", t("Most confident mistakes"), grid(mistakes.tolist())))
     return Section(t("Predictions"), blocks)
+
+
+def _said(evaluation: Evaluation, position: int) -> str:
+    """`97.3%, sure`: what stands below a picture."""
+    share = Numbers.current().percent(float(evaluation.confidence[position]))
+    word = evaluation.word(position)
+    return f"{share}, {t(word)}" if word else share
 
 
 def _examined(examined: Examined, evaluation: Evaluation) -> Section:
@@ -378,24 +389,3 @@ def conclusions(run: Run, evaluation: Evaluation) -> list[Paragraph]:
 def _again(run: Run) -> Section:
     said = t("The same command, seed and machine give the same weights; another machine gives nearly the same.")
     return Section(t("Train it again"), [Code(words.command(run)), Paragraph([said])])
-
-
-def _references(run: Run) -> list[str]:
-    """Sources of the data, where they are known, and of the methods that the document uses."""
-    known = []
-    if run.data.name == "fashion-mnist":
-        known.append(
-            "H. Xiao, K. Rasul, R. Vollgraf. Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning "
-            "Algorithms. arXiv 1708.07747, 2017."
-        )
-    return [
-        *known,
-        "E. B. Wilson. Probable inference, the law of succession, and statistical inference. JASA 22, 1927.",
-        "C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger. On calibration of modern neural networks. ICML 2017, "
-        "arXiv 1706.04599.",
-        "Y. Geifman, R. El-Yaniv. Selective classification for deep neural networks. NeurIPS 2017, arXiv 1705.08500.",
-        "M. Sundararajan, A. Taly, Q. Yan. Axiomatic attribution for deep networks. ICML 2017, arXiv 1703.01365.",
-        "R. R. Selvaraju et al. Grad-CAM. ICCV 2017, arXiv 1610.02391.",
-        "V. Petsiuk, A. Das, K. Saenko. RISE. BMVC 2018, arXiv 1806.07421.",
-        "D. Hendrycks, T. Dietterich. Benchmarking neural network robustness. ICLR 2019, arXiv 1903.12261.",
-    ]

@@ -18,6 +18,7 @@ from ropero.evaluation.faithfulness import Advantage, Explained
 from ropero.evaluation.judge import Strangers
 from ropero.evaluation.robustness import Robustness
 from ropero.evaluation.themes import Theme
+from ropero.metrics.statistics import wilson_interval
 from ropero.reports import parts, trust
 from ropero.reports.output import as_svg
 from ropero.reports.overlays import overlay
@@ -126,7 +127,12 @@ def robust_words(found: Robustness) -> list[str]:
             low=n.percent(found.kind_intervals[found.worst][0]),
             high=n.percent(found.kind_intervals[found.worst][1]),
         ),
-    ]
+        t(
+            "Each figure of the table is off by {half} at most, at 95%.",
+            half=n.percent(0.5 * (wilson_interval(found.images // 2, found.images)[1]
+                                  - wilson_interval(found.images // 2, found.images)[0])),
+        ),
+    ]  # fmt: skip
 
 
 def _faithful(best: Explained) -> Markup:

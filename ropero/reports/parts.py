@@ -53,6 +53,7 @@ class Card:
     row: int
     shown_row: str
     probability: str
+    verdict: str
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,7 @@ def cards(evaluation: Evaluation, positions: Iterable[int], pictures: Dataset) -
                 int(row),
                 n.whole(int(row)),
                 n.percent(float(evaluation.confidence[i])),
+                t(word) if (word := evaluation.word(i)) else "",
             )
         )
     return made

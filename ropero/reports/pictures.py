@@ -53,11 +53,15 @@ def prediction_grid(
     labels: NDArray[np.int64],
     classes: Sequence[str],
     *,
+    notes: Sequence[str] = (),
     columns: int = 5,
     theme: Theme = LIGHT,
 ) -> Figure:
-    """N pictures with what was predicted; green and ✓ when right, red, ✗ and a dashed frame when wrong."""
+    """N pictures with what was predicted; green and ✓ when right, red, ✗ and a dashed frame when wrong. A note for each
+    stands below it."""
     figure, cells = _grid(len(labels), columns, images, theme)
+    for axes, note in zip(cells, notes, strict=False):
+        axes.set_xlabel(note, fontsize=SMALL, labelpad=3)
     for axes, image, guess, truth in zip(cells, images, predicted, labels, strict=True):
         _show(axes, image)
         right = guess == truth

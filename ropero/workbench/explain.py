@@ -19,7 +19,7 @@ from ropero.workbench.predict import Prediction, plain_name
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """A prediction and the maps of it: method -> class name -> (H, W), higher where a pixel speaks for the class."""
 
@@ -27,6 +27,9 @@ class Explanation:
     maps: dict[str, dict[str, Floats]]
     feature_maps: Floats | None = None  # (C, h, w) of the asked layer
     filters: Floats | None = None  # (C, I, h, w), where that is a convolution
+
+    def __repr__(self) -> str:
+        return f"Explanation({self.prediction.name}: {', '.join(self.maps)})"
 
     def titled(self) -> tuple[str, dict[str, dict[str, Floats]]]:
         """What stands above a picture of it, and its maps by translated names of methods and classes."""

@@ -109,6 +109,8 @@ class Trained:
         if isinstance(images, Dataset):
             return predict_verb.predict_dataset(self.run, images)
         if isinstance(images, np.ndarray):
+            if self._splits and self._splits.test:
+                predict_verb.note_test_images(self.run, images, self._splits.test)
             return predict_verb.predict_arrays(self.run, images)
         assert images is not None
         names = [images] if isinstance(images, str | Path) else images
@@ -203,8 +205,7 @@ def train(
             weights that the seed decides.
         save_weights: keep weight files in the run's `weights` while it trains: "best" by validation, "last", those of
             "every" epoch, or for a number n of every n-th.
-        csv: write history.csv, a row an epoch.
-        tensorboard: write events into the run's `tensorboard`.
+        csv, tensorboard: write history.csv, a row an epoch, or events into the run's `tensorboard`.
         callbacks: hooks of your own.
         changes: a list of changed labels, changes.jsonl, as the page of `rp.suspects` saves it.
 

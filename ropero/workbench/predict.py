@@ -85,6 +85,8 @@ def predict_files(
         return []
     named: list[tuple[str, Images]] = []
     for name in names:
+        if name != STDIN and Path(name).is_dir():
+            raise DataError(t("{path} is a folder; name the pictures in it, as in {path}/*.jpg.", path=name))
         content = stdin if name == STDIN else _read(Path(name))
         if len(content) > LIMIT_BYTES:
             raise DataError(t("{path} is larger than {limit} MB.", path=name, limit=LIMIT_BYTES >> 20))
@@ -183,6 +185,17 @@ def predict_dataset(run: Run, images: Dataset, *, device: str = "auto") -> list[
 def _test_digests(run: Run) -> set[str]:
     """The digests of what is the run's test part: what the data brought, or what the run held out."""
     return {digests["test"] for digests in (run.data.digests, run.notes.get("digests") or {}) if "test" in digests}
+
+
+def note_test_images(run: Run, images: Images, test: Dataset) -> None:
+    """Note a look where some of these images (N, H, W[, C]) are of the test part, under whatever name they come."""
+    if images.dtype != np.uint8 or images.ndim < 3:
+        return
+    known = {image.tobytes() for image in test.images}
+    shape = test.images.shape[1:]
+    count = sum(image.tobytes() in known for image in images) if images.shape[1:4] in (shape, (*shape, 1)) else 0
+    if count:
+        _record_look(run, count)
 
 
 def _record_look(run: Run, count: int) -> None:

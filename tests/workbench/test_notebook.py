@@ -58,3 +58,13 @@ def test_suspects_have_a_page(splits: Splits, tmp_path: Path) -> None:
     found = rp.suspects(splits, "softmax", folds=2, epochs=1, runs=tmp_path)
     assert found.page.exists()
     assert found.probabilities.shape == (len(splits.train), len(splits.classes))
+
+
+def test_test_images_as_an_array_are_noted(splits: Splits) -> None:
+    trained = rp.train(splits, "softmax", **SMALL)
+    assert splits.test is not None
+    trained.predict(splits.train.images[:5])
+    assert trained.run.ledger.openings() == []
+    trained.predict(splits.test.images[:7])
+    trained.predict(splits.test.images[:2, ..., None])
+    assert [one.images for one in trained.run.ledger.openings()] == [7, 2]
