@@ -7,15 +7,16 @@ Legend: N images, H x W pixels, C channels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models.layers import GLOROT, LINEAR, Layer, Shape, activated, positive, share, start
+from ropero.models.layers import GLOROT, LINEAR, Shape, activated, positive, share, start
+from ropero.models.spatial import OfImages
 from ropero.texts import t
 
 Pair = int | tuple[int, int]
@@ -30,11 +31,20 @@ def _pair(name: str, value: Pair) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `size` that moves over a picture by `stride`; "valid" stays inside, "same" pads."""
+    """A window that moves over a picture by `stride`; "valid" stays inside, "same" pads.
 
-    size: tuple[int, int]
+    size: what it spans, with the gaps that dilation leaves between the `cells` that it looks at.
+    """
+
+    cells: tuple[int, int]
     stride: tuple[int, int]
     padding: str
+    dilation: tuple[int, int] = (1, 1)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        rows, columns = ((self.cells[i] - 1) * self.dilation[i] + 1 for i in (0, 1))
+        return rows, columns
 
     def output(self, shape: Shape) -> tuple[int, int]:
         """(H, W) of what comes out. Raises UsageError for a window that is larger than the picture."""
@@ -68,12 +78,8 @@ class Window:
         return columns // 2, columns - columns // 2, rows // 2, rows - rows // 2
 
 
-class _Images(Layer):
-    ranks: ClassVar[tuple[int, ...]] = (3,)
-
-
 @dataclass(frozen=True)
-class Conv2D(_Images):
+class Conv2D(OfImages):
     """Convolution with `filters` windows; groups splits the channels."""
 
     filters: int = 32
@@ -84,6 +90,7 @@ class Conv2D(_Images):
     use_bias: bool = True
     groups: int = 1
     kernel_initializer: str = GLOROT
+    dilation_rate: Pair = 1
 
     def output(self, shape: Shape) -> Shape:
         for name in ("filters", "groups"):
@@ -112,7 +119,7 @@ class Conv2D(_Images):
 
 
 @dataclass(frozen=True)
-class DepthwiseConv2D(_Images):
+class DepthwiseConv2D(OfImages):
     """One convolution for every channel, or `depth_multiplier` of them."""
 
     kernel_size: Pair = 3
@@ -121,6 +128,7 @@ class DepthwiseConv2D(_Images):
     depth_multiplier: int = 1
     activation: str = LINEAR
     use_bias: bool = True
+    dilation_rate: Pair = 1
 
     def output(self, shape: Shape) -> Shape:
         positive("depth_multiplier", self.depth_multiplier)
@@ -132,7 +140,7 @@ class DepthwiseConv2D(_Images):
 
 
 @dataclass(frozen=True)
-class SeparableConv2D(_Images):
+class SeparableConv2D(OfImages):
     """A convolution for every channel, then a mixture of the channels."""
 
     filters: int = 32
@@ -142,6 +150,7 @@ class SeparableConv2D(_Images):
     depth_multiplier: int = 1
     activation: str = LINEAR
     use_bias: bool = True
+    dilation_rate: Pair = 1
 
     def output(self, shape: Shape) -> Shape:
         for name in ("filters", "depth_multiplier"):
@@ -160,7 +169,7 @@ class SeparableConv2D(_Images):
 
 def depthwise(shape: Shape, multiplier: int, window: Window, *, bias: bool) -> nn.Module:
     """`multiplier` convolutions of each channel alone. Keras's kernel is (height, width, C, multiplier)."""
-    channels, values = shape[2], math.prod(window.size)
+    channels, values = shape[2], math.prod(window.cells)
     fans = (channels * values, multiplier * values)
     return convolution(shape, channels * multiplier, window, bias=bias, groups=channels, fans=fans)
 
@@ -174,7 +183,12 @@ class PaddedConv(nn.Sequential):
 
 
 def _window(layer: Conv2D | DepthwiseConv2D | SeparableConv2D) -> Window:
-    return Window(_pair("kernel_size", layer.kernel_size), _pair("strides", layer.strides), layer.padding)
+    return Window(
+        _pair("kernel_size", layer.kernel_size),
+        _pair("strides", layer.strides),
+        layer.padding,
+        _pair("dilation_rate", layer.dilation_rate),
+    )
 
 
 def convolution(
@@ -191,13 +205,61 @@ def convolution(
     left, right, top, bottom = window.margins(shape)
     even = left == right and top == bottom
     padding = (top, left) if even else (0, 0)
-    made = nn.Conv2d(shape[2], filters, window.size, window.stride, padding, groups=groups, bias=bias)
+    made = nn.Conv2d(shape[2], filters, window.cells, window.stride, padding, window.dilation, groups=groups, bias=bias)
     start(made, initializer, fans)
     return made if even else PaddedConv(nn.ZeroPad2d((left, right, top, bottom)), made)
 
 
 @dataclass(frozen=True)
-class MaxPooling2D(_Images):
+class Conv2DTranspose(OfImages):
+    """A convolution turned round, which makes a picture larger by its strides. A window may be smaller than a stride:
+    the pixels that it does not reach get the bias alone."""
+
+    filters: int = 32
+    kernel_size: Pair = 3
+    strides: Pair = 1
+    padding: str = "valid"
+    activation: str = LINEAR
+    use_bias: bool = True
+
+    def output(self, shape: Shape) -> Shape:
+        positive("filters", self.filters)
+        Window((1, 1), (1, 1), self.padding).output(shape)  # is it "valid" or "same"?
+        kernel, strides = _pair("kernel_size", self.kernel_size), _pair("strides", self.strides)
+        room = [max(0, kernel[i] - strides[i]) if self.padding == "valid" else 0 for i in (0, 1)]
+        return shape[0] * strides[0] + room[0], shape[1] * strides[1] + room[1], self.filters
+
+    def module(self, shape: Shape) -> nn.Module:
+        kernel, strides = _pair("kernel_size", self.kernel_size), _pair("strides", self.strides)
+        made = nn.ConvTranspose2d(shape[2], self.filters, kernel, strides, bias=self.use_bias)
+        window = math.prod(kernel)
+        start(made, GLOROT, (shape[2] * window, self.filters * window))
+        # What the strides alone would give is wanted; torch gives (n - 1) * stride + kernel.
+        over = [kernel[i] - strides[i] if self.padding == "same" else min(0, kernel[i] - strides[i]) for i in (0, 1)]
+        first = [max(0, one) // 2 for one in over]
+        if any(over):
+            return activated(Trimmed(made, first, [over[i] - first[i] for i in (0, 1)]), self.activation)
+        return activated(made, self.activation)
+
+
+class Trimmed(nn.Module):
+    """A transposed convolution without some rows and columns before and after; less than none adds them, of bias."""
+
+    def __init__(self, inner: nn.ConvTranspose2d, before: Sequence[int], after: Sequence[int]) -> None:
+        super().__init__()
+        self.inner = inner
+        self.before, self.after = before, after
+
+    def forward(self, x: Tensor) -> Tensor:
+        (top, left), (bottom, right) = self.before, self.after
+        if self.inner.bias is None or min(bottom, right) >= 0:
+            return functional.pad(self.inner(x), (-left, -right, -top, -bottom))
+        bare = functional.conv_transpose2d(x, self.inner.weight, None, self.inner.stride)
+        return functional.pad(bare, (-left, -right, -top, -bottom)) + self.inner.bias[:, None, None]
+
+
+@dataclass(frozen=True)
+class MaxPooling2D(OfImages):
     """The largest value in a window, which moves by its own size unless strides say otherwise."""
 
     pool_size: Pair = 2
@@ -215,7 +277,7 @@ class MaxPooling2D(_Images):
 
 
 @dataclass(frozen=True)
-class AveragePooling2D(_Images):
+class AveragePooling2D(OfImages):
     """The mean of a window; what "same" pads counts as nothing."""
 
     pool_size: Pair = 2
@@ -255,7 +317,7 @@ class PaddedMean(nn.Module):
 
 
 @dataclass(frozen=True)
-class GlobalMaxPooling2D(_Images):
+class GlobalMaxPooling2D(OfImages):
     """The largest value of every channel."""
 
     def output(self, shape: Shape) -> Shape:
@@ -266,7 +328,7 @@ class GlobalMaxPooling2D(_Images):
 
 
 @dataclass(frozen=True)
-class GlobalAveragePooling2D(_Images):
+class GlobalAveragePooling2D(OfImages):
     """The mean of every channel."""
 
     def output(self, shape: Shape) -> Shape:
@@ -277,7 +339,7 @@ class GlobalAveragePooling2D(_Images):
 
 
 @dataclass(frozen=True)
-class SpatialDropout2D(_Images):
+class SpatialDropout2D(OfImages):
     """Sets whole channels to zero with probability `rate` while training."""
 
     rate: float = 0.5
@@ -288,76 +350,3 @@ class SpatialDropout2D(_Images):
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Dropout2d(self.rate)
-
-
-@dataclass(frozen=True)
-class ZeroPadding2D(_Images):
-    """Rows and columns of zeros on every side: one number, or (rows, columns)."""
-
-    padding: Pair = 1
-
-    def output(self, shape: Shape) -> Shape:
-        rows, columns = self._margins()
-        return shape[0] + 2 * rows, shape[1] + 2 * columns, shape[2]
-
-    def module(self, shape: Shape) -> nn.Module:
-        rows, columns = self._margins()
-        return nn.ZeroPad2d((columns, columns, rows, rows))
-
-    def _margins(self) -> tuple[int, int]:
-        pair = (self.padding, self.padding) if isinstance(self.padding, int) else self.padding
-        for side in pair:
-            if side < 0:
-                raise UsageError(t("{name} should be 0 or more, got {value}.", name="padding", value=side))
-        return pair
-
-
-@dataclass(frozen=True)
-class UpSampling2D(_Images):
-    """Every pixel becomes a block of `size` equal ones."""
-
-    size: Pair = 2
-
-    def output(self, shape: Shape) -> Shape:
-        rows, columns = _pair("size", self.size)
-        return shape[0] * rows, shape[1] * columns, shape[2]
-
-    def module(self, shape: Shape) -> nn.Module:
-        rows, columns = _pair("size", self.size)
-        return nn.Upsample(scale_factor=(float(rows), float(columns)), mode="nearest")
-
-
-@dataclass(frozen=True)
-class Resizing(_Images):
-    """Bilinear resizing, half-pixel centres, no filter, as Keras's layer does it."""
-
-    height: int = 28
-    width: int = 28
-
-    def output(self, shape: Shape) -> Shape:
-        positive("height", self.height)
-        positive("width", self.width)
-        return self.height, self.width, shape[2]
-
-    def module(self, shape: Shape) -> nn.Module:
-        return nn.Upsample(size=(self.height, self.width), mode="bilinear", align_corners=False)
-
-
-@dataclass(frozen=True)
-class ToColour(_Images):
-    """Grey images as three equal channels; colour images stay. Keras has no such layer: reports repeat the channel."""
-
-    def output(self, shape: Shape) -> Shape:
-        if shape[2] not in (1, 3):
-            raise UsageError(t("takes grey or colour images, but gets {shape}.", shape=shape))
-        return (*shape[:2], 3)
-
-    def module(self, shape: Shape) -> nn.Module:
-        return nn.Identity() if shape[2] == 3 else RepeatChannel()
-
-
-class RepeatChannel(nn.Module):
-    """(N, 1, H, W) -> (N, 3, H, W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)

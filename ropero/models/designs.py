@@ -21,9 +21,10 @@ from torch import nn
 
 from ropero.errors import UsageError, did_you_mean
 from ropero.models import layers
+from ropero.models.activations import Activation
 from ropero.models.classifier import Classifier
 from ropero.models.entries import SHOWN, Design, cut
-from ropero.models.layers import LINEAR, SOFTMAX, Activation, Dense, Layer, Shape
+from ropero.models.layers import LINEAR, SOFTMAX, Dense, Layer, Shape
 from ropero.models.merging import INPUT, Graph, Merge
 from ropero.texts import t
 from ropero.texts.numbers import whole

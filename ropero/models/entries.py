@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models import convolutions, layers, merging, recurrent
+from ropero.models import activations, convolutions, layers, merging, recurrent, spatial
 from ropero.models.layers import Layer
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
@@ -29,7 +29,13 @@ SHOWN = 60  # characters of a wrong value that a sentence repeats
 LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
-        layers.Activation,
+        activations.Activation,
+        activations.ELU,
+        activations.PReLU,
+        activations.ReLU,
+        activations.Softmax,
+        spatial.Cropping2D,
+        spatial.Permute,
         merging.Add,
         merging.Average,
         merging.Concatenate,
@@ -42,6 +48,7 @@ LAYERS: dict[str, type[Layer]] = {
         layers.BatchNormalization,
         recurrent.Bidirectional,
         convolutions.Conv2D,
+        convolutions.Conv2DTranspose,
         layers.Dense,
         convolutions.DepthwiseConv2D,
         layers.Dropout,
@@ -53,18 +60,18 @@ LAYERS: dict[str, type[Layer]] = {
         convolutions.GlobalMaxPooling2D,
         recurrent.LSTM,
         layers.LayerNormalization,
-        layers.LeakyReLU,
+        activations.LeakyReLU,
         convolutions.MaxPooling2D,
         layers.Rescaling,
         recurrent.Rows,
         layers.Reshape,
-        convolutions.Resizing,
+        spatial.Resizing,
         convolutions.SeparableConv2D,
         recurrent.SimpleRNN,
         convolutions.SpatialDropout2D,
-        convolutions.ToColour,
-        convolutions.UpSampling2D,
-        convolutions.ZeroPadding2D,
+        spatial.ToColour,
+        spatial.UpSampling2D,
+        spatial.ZeroPadding2D,
     )
 }
 

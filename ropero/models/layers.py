@@ -192,33 +192,6 @@ class Dense(Layer):
 
 
 @dataclass(frozen=True)
-class Activation(Layer):
-    """An activation on its own."""
-
-    activation: str = "relu"
-
-    def output(self, shape: Shape) -> Shape:
-        activation_module(self.activation)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        return activation_module(self.activation)
-
-
-@dataclass(frozen=True)
-class LeakyReLU(Layer):
-    """x, or negative_slope * x below zero."""
-
-    negative_slope: float = 0.3
-
-    def output(self, shape: Shape) -> Shape:
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        return nn.LeakyReLU(self.negative_slope)
-
-
-@dataclass(frozen=True)
 class Dropout(Layer):
     """Sets values to zero with probability `rate` while training, and scales the others up."""
 

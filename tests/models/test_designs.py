@@ -130,7 +130,7 @@ def test_a_list_that_fits_nothing_is_told_of(entries: list[dict[str, Any]], says
         ({"type": "BatchNorm2d"}, "Did you mean 'BatchNormalization'?"),
         ({"type": "conv_2d"}, "Did you mean 'Conv2D'?"),
         ({"type": "Dens"}, "Did you mean 'Dense'?"),
-        ({"type": "ReLU"}, 'Did you mean type = "Activation", activation = "relu"?'),
+        ({"type": "Sigmoid"}, 'Did you mean type = "Activation", activation = "sigmoid"?'),
         ({"type": "InputLayer"}, "Leave it out"),
         ({"type": "Transformer" * 1000}, "TransformerTransformer"),
         (conv(kernel=3), "Conv2D has no option 'kernel'. Did you mean 'kernel_size'?"),

@@ -15,29 +15,25 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 from ropero.models import alexnet, cnn, dense, designs, rnn, vgg  # noqa: E402
+from ropero.models.activations import ELU, Activation, LeakyReLU, LearnedSlope, PReLU, ReLU, Softmax  # noqa: E402
 from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
 from ropero.models.convolutions import (  # noqa: E402
     AveragePooling2D,
     Conv2D,
+    Conv2DTranspose,
     DepthwiseConv2D,
     GlobalAveragePooling2D,
     GlobalMaxPooling2D,
     MaxPooling2D,
-    Resizing,
     SeparableConv2D,
-    ToColour,
-    UpSampling2D,
-    ZeroPadding2D,
 )
 from ropero.models.layers import (  # noqa: E402
     ACTIVATIONS,
-    Activation,
     BatchNormalization,
     Dense,
     Flatten,
     Layer,
     LayerNormalization,
-    LeakyReLU,
     Rescaling,
     Reshape,
 )
@@ -52,6 +48,15 @@ from ropero.models.recurrent import (  # noqa: E402
     Rows,
     SimpleRNN,
 )
+from ropero.models.spatial import (  # noqa: E402
+    Cropping2D,
+    Permute,
+    Resizing,
+    ToColour,
+    UpSampling2D,
+    ZeroPadding2D,
+    margins,
+)
 
 WIRING = ("name", "inputs")
 SHAPE = (9, 8, 3)  # H, W, C: odd and even sides, so that a swap of them shows
@@ -63,6 +68,14 @@ def keras_layer(layer: Layer) -> Any:
         return keras.layers.Reshape((SHAPE[0], SHAPE[1] * SHAPE[2]))
     if isinstance(layer, ToColour):
         return keras.layers.Lambda(lambda x: keras.ops.repeat(x, 3, -1))
+    if isinstance(layer, ReLU):
+        return keras.layers.ReLU(layer.max_value or None, layer.negative_slope, layer.threshold)
+    if isinstance(layer, ZeroPadding2D | Cropping2D):
+        name = "padding" if isinstance(layer, ZeroPadding2D) else "cropping"
+        sides = margins(name, getattr(layer, name))
+        return getattr(keras.layers, type(layer).__name__)(**{name: (sides[:2], sides[2:])})
+    if isinstance(layer, PReLU):
+        return keras.layers.PReLU(shared_axes=layer.shared_axes or None)
     options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in WIRING}
     if isinstance(layer, Bidirectional):
         options["layer"] = keras_layer(layer.layer)
@@ -75,7 +88,13 @@ def weights(module: nn.Module) -> list[np.ndarray]:
         return [one for way in range(module.directions) for one in _recurrent(module, way)]
     found: list[np.ndarray] = []
     for part in module.modules():
-        if isinstance(part, nn.Conv2d):
+        if isinstance(part, nn.ConvTranspose2d):
+            kernel = part.weight.detach().numpy().transpose(2, 3, 1, 0)  # (h, w, out, in)
+            found += [kernel] + ([part.bias.detach().numpy()] if part.bias is not None else [])
+        elif isinstance(part, LearnedSlope):
+            slope = part.slope.detach().numpy()
+            found += [slope.transpose(1, 2, 0) if slope.ndim == 3 else slope]
+        elif isinstance(part, nn.Conv2d):
             kernel = part.weight.detach().numpy().transpose(2, 3, 1, 0)  # (h, w, in, out)
             if part.groups == part.in_channels > 1:  # Keras keeps a depthwise kernel as (h, w, in, multiplier)
                 kernel = kernel.reshape(*kernel.shape[:2], part.in_channels, -1)
@@ -141,6 +160,14 @@ IMAGE_LAYERS: list[Layer] = [
     DepthwiseConv2D(3, 2, "same", activation="relu"),
     DepthwiseConv2D(3, depth_multiplier=2),
     SeparableConv2D(5, 3, 1, "same"),
+    Conv2D(4, 3, dilation_rate=2),
+    Conv2D(4, (3, 2), 1, "same", dilation_rate=(2, 3)),
+    DepthwiseConv2D(3, dilation_rate=2),
+    Conv2DTranspose(4, 3, 2),
+    Conv2DTranspose(4, 3, 2, "same", "relu"),
+    Conv2DTranspose(4, (2, 5), (3, 2), "same"),
+    Conv2DTranspose(4, 2, 3),
+    Conv2DTranspose(4, 5, 1, "same", use_bias=False),
     MaxPooling2D(),
     MaxPooling2D(3, 2),
     MaxPooling2D(3, 2, "same"),
@@ -155,6 +182,19 @@ IMAGE_LAYERS: list[Layer] = [
     Rescaling(2.0, -1.0),
     ZeroPadding2D((1, 2)),
     ZeroPadding2D((0, 2)),
+    ZeroPadding2D((1, 2, 3, 0)),
+    Cropping2D((1, 2)),
+    Cropping2D((0, 1, 2, 0)),
+    UpSampling2D(2, "bilinear"),
+    Permute((2, 1, 3)),
+    Permute((3, 1, 2)),
+    ReLU(),
+    ReLU(1.0, 0.1, 0.2),
+    ELU(0.7),
+    PReLU(),
+    PReLU((1, 2)),
+    Softmax(),
+    Softmax(1),
     UpSampling2D((2, 3)),
     Resizing(13, 20),
     Resizing(4, 5),
