@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ropero.experiments.claims import ROUNDED, Experiment, Time
+from ropero.experiments.claims import ROUNDED, Experiment, Time, reach
 from ropero.experiments.evidence import Reason
 from ropero.texts import mark
 from ropero.training.config import TrainConfig
@@ -85,6 +85,7 @@ def _cnn(model: str) -> Experiment:
         before=(protocol.replace(epochs=10), {"test_accuracy": accuracy, "test_loss": loss}),
         time=Time(low=low, high=high, whole=False),
         unsaid=(_SPLIT, _VALIDATION, _STEPS, _INTERPOLATION, ROUNDED),
+        why=(reach(REPORT, model),),
     )
 
 

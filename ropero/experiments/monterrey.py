@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ropero.experiments.claims import ROUNDED, Experiment, Time
+from ropero.experiments.claims import ROUNDED, Experiment, Time, reach
 from ropero.texts import mark
 from ropero.training.presets import plain, preset
 
@@ -93,6 +93,7 @@ EXPERIMENTS = (
         classes=_RNN,
         time=Time(low=2320, high=2320, whole=True),
         unsaid=(_SPLIT, mark("Here all 60,000 are learned from.")),
+        why=(reach(REPORT, "rnn"),),
     ),
     Experiment(
         report=REPORT,
