@@ -17,8 +17,8 @@ ROUNDED = mark(
 )
 
 _REACH = mark(
-    "The claim is within the network's reach: under ropero's protocol, one cycle of AdamW for 20 epochs, it is right on "
-    "{sound} of the test images. What the report leaves open decides the rest."
+    "The claim is within the network's reach: under ropero's protocol, one cycle of AdamW for 20 epochs, it is right "
+    "on {sound} of the test images. What the report leaves open decides the rest."
 )
 
 
