@@ -109,5 +109,6 @@ EXPERIMENTS = (
             mark("The report's text says Dense(20) at the end, its table of layers 10; the table is followed."),
             ROUNDED,
         ),
+        why=(reach(REPORT, "bilstm"),),
     ),
 )  # fmt: skip

@@ -46,7 +46,7 @@ class Model:
     predict_rate: float
     openings: int
     family: int  # runs with the same number differ by their seed alone
-    differs: str  # options in which the runs differ
+    differs: str  # options that are not those of the network's recipe
     f1: Sequence[Measured | None]  # of each class
 
 

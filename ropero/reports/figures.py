@@ -77,8 +77,7 @@ def _curve(
     if epochs[-1] <= 12:
         axes.set_xticks(epochs)
         axes.set_xlim(0.5, epochs[-1] + 0.5)
-    if percent:
-        axes.yaxis.set_major_formatter(_percent_axis())
+    axes.yaxis.set_major_formatter(_percent_axis() if percent else _general_axis())
     legend = axes.legend(
         frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="lower right", bbox_to_anchor=(1, 1), ncols=2
     )
@@ -92,6 +91,11 @@ def _floats(values: Values) -> NDArray[np.float64]:
 def _percent_axis() -> FuncFormatter:
     numbers = Numbers.current()
     return FuncFormatter(lambda value, _: numbers.percent(value, 0 if abs(value * 100 % 1) < 1e-6 else 1))
+
+
+def _general_axis() -> FuncFormatter:
+    numbers = Numbers.current()
+    return FuncFormatter(lambda value, _: numbers.general(round(float(value), 9)))
 
 
 def _whole_axis() -> FuncFormatter:

@@ -22,6 +22,7 @@ from ropero.models.inference import logits
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.training.config import TrainConfig
+from ropero.training.presets import usual
 from ropero.workbench import evaluate as evaluate_verb
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Entry:
     family: int
     openings: int
     fresh: bool  # whether the part was opened for this comparison
-    differs: str  # options in which the runs differ, as one types them
+    differs: str  # options that are not those of the network's recipe
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class Comparison:
                     "network": one.run.config.network,
                     "seed": one.run.config.seed,
                     "family": one.family,
-                    "differs_in": one.differs,
+                    "differs_from_recipe": one.differs,
                     "parameters": one.parameters,
                     "train_seconds": one.train_seconds,
                     "train_images_per_second": one.train_rate,
@@ -306,8 +307,6 @@ def compare(
     for name, run, part, here in zip(names, runs, parts, sources, strict=True):
         judged = evaluate_verb.evaluate(run, split=split, splits=here, device=device, told=told)
         entries.append(_entry(name, run, judged, part, families.setdefault(run.family, len(families) + 1), device))
-    told_apart = _differences([run.config for run in runs])
-    entries = [replace(entry, differs=differs) for entry, differs in zip(entries, told_apart, strict=True)]
     evaluations = {entry.name: entry.evaluation for entry in entries}
     comparing.check(evaluations)
     return Comparison(entries, comparing.pairs(evaluations), comparing.differing(evaluations).tolist(), split)
@@ -316,11 +315,16 @@ def compare(
 _TOLD_ELSEWHERE = ("network", "seed", "layers", "code", "device", "precision", "weights")
 
 
-def _differences(configs: Sequence[TrainConfig]) -> list[str]:
-    """For each config, the options in which not all are alike: "epochs 5, images 5000"."""
-    names = [one.name for one in fields(TrainConfig) if one.name not in _TOLD_ELSEWHERE]
-    names = [name for name in names if len({getattr(config, name) for config in configs}) > 1]
-    return [", ".join(f"{name} {getattr(config, name)}" for name in names) for config in configs]
+def _differences(config: TrainConfig) -> str:
+    """The options that are not those of the network's recipe: "epochs 5, images 5000"."""
+    recipe = usual(config)
+    changed = {one.name: getattr(config, one.name) for one in fields(TrainConfig)
+               if getattr(config, one.name) != getattr(recipe, one.name)}  # fmt: skip
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in changed.items()
+        if name not in _TOLD_ELSEWHERE
+    )
 
 
 def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, family: int, device: str) -> Entry:
@@ -343,5 +347,5 @@ def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, 
         family=family,
         openings=judged.openings,
         fresh=judged.fresh,
-        differs="",
+        differs=_differences(run.config),
     )

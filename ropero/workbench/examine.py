@@ -89,7 +89,7 @@ def given_name(others: Dataset) -> str:
     return f"«{others.name}»"
 
 
-def explained(run: Run, part: Dataset, *, device: str = "auto") -> list[Explained]:
+def explained(run: Run, part: Dataset, *, device: str = "auto", progress: Progress | None = None) -> list[Explained]:
     """How faithful each method's explanations are on some images of a part, the one that is shown first; from the
     run's folder when measured before."""
     stored = _stored(run, part.split, "explained")
@@ -101,7 +101,11 @@ def explained(run: Run, part: Dataset, *, device: str = "auto") -> list[Explaine
     model = run.model(device)
     part = _some(part, _count(model, EXPLAINED))
     _note(run, part.split, "explain", len(part))
-    found = [examine_maps(model, part, method) for method in explain.possible(model)]
+    methods, found = explain.possible(model), []
+    for method in methods:
+        found.append(examine_maps(model, part, method))
+        if progress:
+            progress(t("explanations"), len(found) * len(part), len(methods) * len(part), "images")
     found.sort(key=lambda one: one.method != explain.SHOWN)  # the one that is shown first; by rule, not by its success
     _store(run, part.split, "explained", {"methods": [one.to_json() for one in found]})
     return found

@@ -85,7 +85,7 @@ def _examined(run: Run, evaluation: Evaluation, part: Dataset, progress: Progres
     from ropero.reports.examined import Examined, Shown
 
     robustness = examine.robustness(run, part, progress=progress)
-    explained = examine.explained(run, part)
+    explained = examine.explained(run, part, progress=progress)
     mistakes = evaluation.confident_mistakes(MISTAKES).tolist()
     chosen = [*mistakes, *(at for at in range(len(evaluation)) if at not in mistakes)][: MISTAKES + FIRST]
     places = {int(row): at for at, row in enumerate(part.rows)}
