@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import Timeout
+
 from ropero.data import sources
 from ropero.data.dataset import PARTS, Dataset, Splits
 from ropero.data.known import KNOWN
@@ -16,6 +18,8 @@ from ropero.models.codes import Told
 from ropero.runs import Run
 from ropero.texts import t
 from ropero.workbench.train import cut
+
+PATIENCE = 600.0  # seconds to wait for another process that is at work on the run
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,23 @@ def evaluate(
     """
     if split not in PARTS:
         raise unknown(t("split"), split, PARTS)
-    stored = None if again else run.evaluation(split)
-    if stored is not None:
-        return Evaluated(run, stored, False, run.ledger.judgements())
-    part = part_of(run, split, data=data, splits=splits)
-    evaluation = predict_all(run.model(device), part, told, run.judge)
-    if split == "test":
-        # Written before the figures: an opening counts even if storing its result fails.
-        run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
-    run.save_evaluation(evaluation)
-    return Evaluated(run, evaluation, True, run.ledger.judgements())
+    run.require_trained()
+    # Asked for in two windows at once, the second waits for the first and shows its figures: the part is opened once.
+    try:
+        held = run.lock().acquire(timeout=PATIENCE)
+    except Timeout as error:
+        raise RunError(t("Another process is at work on {run}; try again later.", run=run.name)) from error
+    with held:
+        stored = None if again else run.evaluation(split)
+        if stored is not None:
+            return Evaluated(run, stored, False, run.ledger.judgements())
+        part = part_of(run, split, data=data, splits=splits)
+        evaluation = predict_all(run.model(device), part, told, run.judge)
+        if split == "test":
+            # Written before the figures: an opening counts even if storing its result fails.
+            run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
+        run.save_evaluation(evaluation)
+        return Evaluated(run, evaluation, True, run.ledger.judgements())
 
 
 def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | None = None) -> Dataset:

@@ -93,3 +93,17 @@ def test_figures_of_other_weights_do_not_count(run: Run) -> None:
     numbers = run.folder / "evaluation" / "test.json"
     numbers.write_text(numbers.read_text().replace(run.card.weights_sha256, "0" * 64))
     assert run.evaluation() is None
+
+
+def test_two_at_once_open_the_part_once(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first, and shows what that found; one that waits in vain is told so."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(evaluate, Run(run.folder)) for _ in range(2)]
+        done = [one.result() for one in both]
+    assert sorted(one.fresh for one in done) == [False, True]
+    assert run.ledger.judgements() == 1
+    monkeypatch.setattr("ropero.workbench.evaluate.PATIENCE", 0.1)
+    with run.lock(), pytest.raises(RunError, match="Another process"):
+        evaluate(Run(run.folder))
