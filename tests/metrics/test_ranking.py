@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, rankdata
 from sklearn import metrics
 
 from ropero.metrics.ranking import (
+    _mid_ranks,
     average_precision_interval,
     precision_recall_curve,
     roc_auc,
@@ -95,3 +96,8 @@ def test_the_interval_of_the_average_precision_agrees_with_a_bootstrap() -> None
     assert average_precision_interval(scores, positive) == pytest.approx(theirs, abs=0.01)
     with pytest.raises(ValueError, match="at least one"):
         average_precision_interval(scores, np.ones(800, bool))
+
+
+def test_equal_scores_share_their_mean_rank() -> None:
+    scores = np.random.default_rng(0).integers(0, 9, 60).astype(float)
+    np.testing.assert_array_equal(_mid_ranks(scores), rankdata(scores))

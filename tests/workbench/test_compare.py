@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import synthetic
 
@@ -14,6 +15,7 @@ from ropero.errors import RoperoError, UsageError
 from ropero.runs import Run, RunStore
 from ropero.training.config import TrainConfig
 from ropero.workbench.compare import compare, write_report
+from ropero.workbench.data import load
 from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import train
 
@@ -87,11 +89,25 @@ def test_what_cannot_be_compared(runs: list[Run], splits: Splits, tmp_path: Path
         compare([runs[0], strange], splits=splits)
 
 
+def test_what_cannot_be_compared_is_not_opened(tmp_path: Path) -> None:
+    """Two runs whose data are at hand, but not the same."""
+    sources = []
+    for seed in (1, 2):
+        one, other = synthetic(60, seed=seed), synthetic(30, seed=seed + 5, split="test")
+        path = tmp_path / f"{seed}.npz"
+        np.savez(path, x_train=one.images, y_train=one.labels, x_test=other.images, y_test=other.labels)
+        sources.append(train(load(str(path)), CONFIG, RunStore(tmp_path / "both")).run)
+    with pytest.raises(UsageError, match="same images"):
+        compare(sources)
+    assert [run.ledger.openings() for run in sources] == [[], []]
+
+
 def test_the_page_shows_all_of_it(runs: list[Run], splits: Splits, tmp_path: Path) -> None:
     found = compare(runs, splits=splits)
     for lang, said in (("en", "is right most often"), ("es", "es la que más acierta"), ("zh", "正确率最高")):
         page = write_report(found, tmp_path / f"{lang}.html", lang, splits=splits).read_text("utf-8")
         assert said in page
+        assert (lang != "en") or "seeds of one config" in page
         assert all(run.name in page for run in runs)
         assert page.count("data:image/png") == min(24, len(found.differing))
     assert found.letters() == dict(zip((run.name for run in runs), "ABC", strict=True))
