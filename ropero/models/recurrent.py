@@ -71,7 +71,7 @@ class Recurrent(nn.Module):
 
 
 @dataclass(frozen=True)
-class _Cell(Layer):
+class Cell(Layer):
     """What SimpleRNN, LSTM and GRU share."""
 
     units: int = 128
@@ -103,21 +103,21 @@ class _Cell(Layer):
 
 
 @dataclass(frozen=True)
-class SimpleRNN(_Cell):
+class SimpleRNN(Cell):
     """h = activation(x W + h R + b)."""
 
     activations: ClassVar[tuple[str, ...]] = ("tanh", "relu")
 
 
 @dataclass(frozen=True)
-class LSTM(_Cell):
+class LSTM(Cell):
     """Long short-term memory (Hochreiter & Schmidhuber 1997), one bias, the forget gate's starting at 1."""
 
     kind: ClassVar[str] = LSTM_KIND
 
 
 @dataclass(frozen=True)
-class GRU(_Cell):
+class GRU(Cell):
     """Gated recurrent unit (Cho 2014) with the reset gate behind the recurrent product, as Keras's default."""
 
     kind: ClassVar[str] = GRU_KIND
@@ -127,12 +127,12 @@ class GRU(_Cell):
 class Bidirectional(Layer):
     """A recurrent layer read forwards and, by a second one, backwards; both outputs side by side."""
 
-    layer: _Cell = LSTM()
+    layer: Cell = LSTM()
 
     ranks: ClassVar[tuple[int, ...]] = (2,)
 
     def output(self, shape: Shape) -> Shape:
-        if not isinstance(self.layer, _Cell):
+        if not isinstance(self.layer, Cell):
             raise UsageError(
                 t(
                     "its layer should be SimpleRNN, LSTM or GRU, as in {example}.",

@@ -15,7 +15,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 from ropero.models import alexnet, cnn, dense, designs, rnn, vgg  # noqa: E402
-from ropero.models.activations import ELU, Activation, LeakyReLU, LearnedSlope, PReLU, ReLU, Softmax  # noqa: E402
+from ropero.models.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax  # noqa: E402
 from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
 from ropero.models.convolutions import (  # noqa: E402
     AveragePooling2D,
@@ -27,6 +27,7 @@ from ropero.models.convolutions import (  # noqa: E402
     MaxPooling2D,
     SeparableConv2D,
 )
+from ropero.models.keras_layout import slots  # noqa: E402
 from ropero.models.layers import (  # noqa: E402
     ACTIVATIONS,
     BatchNormalization,
@@ -44,7 +45,6 @@ from ropero.models.recurrent import (  # noqa: E402
     Bidirectional,
     GlobalAveragePooling1D,
     GlobalMaxPooling1D,
-    Recurrent,
     Rows,
     SimpleRNN,
 )
@@ -82,41 +82,9 @@ def keras_layer(layer: Layer) -> Any:
     return getattr(keras.layers, type(layer).__name__)(**options)
 
 
-def weights(module: nn.Module) -> list[np.ndarray]:
+def weights(layer: Layer, module: nn.Module) -> list[np.ndarray]:
     """A module's weights in Keras's order and layout."""
-    if isinstance(module, Recurrent):
-        return [one for way in range(module.directions) for one in _recurrent(module, way)]
-    found: list[np.ndarray] = []
-    for part in module.modules():
-        if isinstance(part, nn.ConvTranspose2d):
-            kernel = part.weight.detach().numpy().transpose(2, 3, 1, 0)  # (h, w, out, in)
-            found += [kernel] + ([part.bias.detach().numpy()] if part.bias is not None else [])
-        elif isinstance(part, LearnedSlope):
-            slope = part.slope.detach().numpy()
-            found += [slope.transpose(1, 2, 0) if slope.ndim == 3 else slope]
-        elif isinstance(part, nn.Conv2d):
-            kernel = part.weight.detach().numpy().transpose(2, 3, 1, 0)  # (h, w, in, out)
-            if part.groups == part.in_channels > 1:  # Keras keeps a depthwise kernel as (h, w, in, multiplier)
-                kernel = kernel.reshape(*kernel.shape[:2], part.in_channels, -1)
-            found += [kernel] + ([part.bias.detach().numpy()] if part.bias is not None else [])
-        elif isinstance(part, nn.Linear):
-            found += [part.weight.detach().numpy().T] + ([part.bias.detach().numpy()] if part.bias is not None else [])
-        elif isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
-            tensors = (part.weight, part.bias, part.running_mean, part.running_var)
-            found += [tensor.detach().numpy() for tensor in tensors if tensor is not None]
-        elif isinstance(part, nn.LayerNorm):
-            found += [part.weight.detach().numpy(), part.bias.detach().numpy()]
-    return found
-
-
-def _recurrent(module: Recurrent, way: int) -> list[np.ndarray]:
-    names = ("kernel", "recurrent", "bias")
-    kernel, recurrent, bias = (module.get_parameter(f"{name}_{way}").detach().numpy() for name in names)
-    if module.kind != "gru":
-        return [kernel.T, recurrent.T, bias]
-    second = module.get_parameter(f"recurrent_bias_{way}").detach().numpy()
-    order = np.concatenate([np.arange(module.units) + gate * module.units for gate in (1, 0, 2)])  # r z n -> z r n
-    return [kernel.T[:, order], recurrent.T[:, order], np.stack([bias[order], second[order]])]
+    return [slot.read() for slot in slots(layer, module)]
 
 
 def randomised(module: nn.Module) -> nn.Module:
@@ -139,7 +107,7 @@ def compare(made: list[Layer], shape: tuple[int, ...] = SHAPE) -> None:
         layer.check(at)
         modules.add_module(str(number), randomised(layer.module(at)))
         at = layer.output(at)
-        values += weights(modules[-1])
+        values += weights(layer, modules[-1])
     assert at == tuple(model.output_shape[1:])
     model.set_weights(values)
     x = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
@@ -251,8 +219,8 @@ def test_attention_is_the_few_lines_of_keras_that_its_docstring_gives() -> None:
     inner, score = keras.layers.Dense(6, "tanh"), keras.layers.Dense(1, use_bias=False)
     inner.build(x.shape)
     score.build((5, 9, 6))
-    inner.set_weights(weights(module.get_submodule("inner")))
-    score.set_weights(weights(module.get_submodule("score")))
+    inner.set_weights(weights(Dense(6, "tanh"), module.get_submodule("inner")))
+    score.set_weights(weights(Dense(1, use_bias=False), module.get_submodule("score")))
     with torch.no_grad():
         shares = keras.ops.softmax(score(inner(x)), axis=1)
         expected = keras.ops.sum(shares * x, axis=1).numpy()
@@ -311,7 +279,13 @@ def test_a_report_network_is_its_keras_twin(design: Any) -> None:
     trainable = sum(int(np.prod(variable.shape)) for variable in twin.trainable_weights)
     assert count_parameters(model) == (twin.count_params(), trainable)
     randomise_figures(model)
-    twin.set_weights([one for part in [*model.trunk.children(), model.head] for one in weights(part)])
+    twin.set_weights(
+        [
+            one
+            for layer, part in zip(model.design, [*model.trunk.children(), model.head], strict=True)
+            for one in weights(layer, part)
+        ]
+    )
     pixels = np.random.default_rng(0).random((4, 28, 28, 1)).astype(np.float32)
     with torch.inference_mode():
         found = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
@@ -348,7 +322,7 @@ def test_weights_start_as_in_keras(layer: Layer) -> None:
     twin = keras_layer(layer)
     twin.build((None, *shape))
     for ours, theirs in zip(
-        weights(layer.module(shape)), [variable.value.detach().numpy() for variable in twin.weights], strict=True
+        weights(layer, layer.module(shape)), [variable.value.detach().numpy() for variable in twin.weights], strict=True
     ):
         assert ours.shape == theirs.shape
         assert ours.std() == pytest.approx(theirs.std(), rel=0.05, abs=1e-7)

@@ -1,0 +1,184 @@
+"""A layer's weights as Keras keeps them: its arrays in Keras's order, each with Keras's name, shape and layout.
+
+One description serves both ways: what reads a Keras file writes into the slots, what writes one reads them.
+Knows nothing of files (`export/`).
+Legend: H x W window, D features in, U units, G gates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ropero.models.activations import LearnedSlope, PReLU
+from ropero.models.convolutions import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from ropero.models.layers import BatchNormalization, Dense, Layer, LayerNormalization
+from ropero.models.recurrent import GRU_KIND, AttentionPooling, Bidirectional, Cell, Recurrent
+
+Array = NDArray[np.float32]
+Turn = Callable[[Tensor], Tensor]
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One array of a Keras layer.
+
+    name: what Keras calls it ("kernel", "moving_mean"). place: the part of the layer that holds it in Keras 3's files,
+    "" for the layer itself ("cell", "forward_layer/cell"). trainable: False of running figures. tensors: where torch
+    keeps it, several where Keras puts side by side what torch holds apart. out: from torch's layout to Keras's; back:
+    the other way, to as many tensors.
+    """
+
+    name: str
+    trainable: bool
+    tensors: tuple[Tensor, ...]
+    out: Callable[..., Tensor]
+    back: Callable[[Tensor], tuple[Tensor, ...]]
+    place: str = ""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Keras's shape."""
+        return tuple(self._seen().shape)
+
+    def _seen(self) -> Tensor:
+        seen: Tensor = self.out(*(tensor.detach() for tensor in self.tensors))
+        return seen
+
+    def read(self) -> Array:
+        """The array as Keras keeps it, float32."""
+        return np.ascontiguousarray(self._seen().cpu().float().numpy())
+
+    def write(self, array: Array) -> None:
+        """Take over an array of Keras's; its shape has to be `shape`."""
+        assert array.shape == self.shape
+        with torch.no_grad():
+            parts = self.back(torch.from_numpy(np.ascontiguousarray(array)))
+            for tensor, part in zip(self.tensors, parts, strict=True):
+                tensor.copy_(part)
+
+
+def slots(layer: Layer, module: nn.Module) -> list[Slot]:
+    """The arrays of a layer, whose module this is, in Keras's order; empty for one without weights."""
+    if isinstance(layer, Bidirectional):
+        (both,) = _all(module, Recurrent)
+        return [
+            replace(slot, place=f"{way}_layer/cell")
+            for number, way in enumerate(("forward", "backward"))
+            for slot in _recurrent(both, number)
+        ]
+    if isinstance(layer, Cell):
+        (one,) = _all(module, Recurrent)
+        return [replace(slot, place="cell") for slot in _recurrent(one, 0)]
+    if isinstance(layer, Dense):
+        (linear,) = _all(module, nn.Linear)
+        return [_plain("kernel", linear.weight, _transposed), *_bias(linear)]
+    if isinstance(layer, Conv2D):
+        (convolution,) = _all(module, nn.Conv2d)
+        return [_plain("kernel", convolution.weight, _conv_kernel, _conv_kernel_back), *_bias(convolution)]
+    if isinstance(layer, DepthwiseConv2D):
+        (convolution,) = _all(module, nn.Conv2d)
+        return [_depthwise("kernel", convolution), *_bias(convolution)]
+    if isinstance(layer, SeparableConv2D):
+        first, second = _all(module, nn.Conv2d)
+        pointwise = _plain("pointwise_kernel", second.weight, _conv_kernel, _conv_kernel_back)
+        return [_depthwise("depthwise_kernel", first), pointwise, *_bias(second)]
+    if isinstance(layer, Conv2DTranspose):
+        (turned,) = _all(module, nn.ConvTranspose2d)
+        # torch (in, out, h, w), Keras (h, w, out, in): the same turn as a convolution's.
+        return [_plain("kernel", turned.weight, _conv_kernel, _conv_kernel_back), *_bias(turned)]
+    if isinstance(layer, BatchNormalization):
+        (norm,) = [one for one in module.modules() if isinstance(one, nn.BatchNorm1d | nn.BatchNorm2d)]
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        running = [
+            replace(_plain("moving_mean", norm.running_mean), trainable=False),
+            replace(_plain("moving_variance", norm.running_var), trainable=False),
+        ]
+        return [_plain("gamma", norm.weight), _plain("beta", norm.bias), *running]
+    if isinstance(layer, LayerNormalization):
+        (row,) = _all(module, nn.LayerNorm)
+        return [_plain("gamma", row.weight), _plain("beta", row.bias)]
+    if isinstance(layer, PReLU):
+        (slope,) = _all(module, LearnedSlope)
+        if slope.slope.ndim == 3:
+            return [_plain("alpha", slope.slope, lambda x: x.permute(1, 2, 0), lambda x: x.permute(2, 0, 1))]
+        return [_plain("alpha", slope.slope)]
+    assert isinstance(layer, AttentionPooling) or not list(module.parameters()), layer
+    return []
+
+
+def _all(module: nn.Module, kind: type[M]) -> Iterator[M]:
+    return (one for one in module.modules() if isinstance(one, kind))
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+def _transposed(x: Tensor) -> Tensor:
+    return x.T
+
+
+def _conv_kernel(x: Tensor) -> Tensor:
+    """(out, in, h, w) -> (h, w, in, out)."""
+    return x.permute(2, 3, 1, 0)
+
+
+def _conv_kernel_back(x: Tensor) -> Tensor:
+    return x.permute(3, 2, 0, 1)
+
+
+def _plain(name: str, tensor: Tensor, out: Turn = _same, back: Turn | None = None) -> Slot:
+    """A tensor of its own; `back` is `out` itself where that undoes itself."""
+    undo = back or out
+    return Slot(name, True, (tensor,), out, lambda x: (undo(x),))
+
+
+def _bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> list[Slot]:
+    return [] if layer.bias is None else [_plain("bias", layer.bias)]
+
+
+def _depthwise(name: str, convolution: nn.Conv2d) -> Slot:
+    """torch (C * multiplier, 1, h, w), Keras (h, w, C, multiplier)."""
+    channels = convolution.in_channels
+
+    def out(x: Tensor) -> Tensor:
+        return x.permute(2, 3, 1, 0).reshape(*x.shape[2:], channels, -1)
+
+    def back(x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], 1, -1).permute(3, 2, 0, 1)
+
+    return _plain(name, convolution.weight, out, back)
+
+
+def _recurrent(module: Recurrent, way: int) -> list[Slot]:
+    """kernel (D, G*U), recurrent_kernel (U, G*U) and bias (G*U,) of a direction; a GRU's bias is (2, G*U)."""
+    order = torch.arange(len(module.get_parameter("kernel_0")))
+    if module.kind == GRU_KIND:  # torch's r z n, Keras's z r n: the exchange undoes itself
+        gates = order.view(3, -1)
+        order = torch.cat([gates[1], gates[0], gates[2]])
+
+    def turned(x: Tensor) -> Tensor:
+        return x[order].T
+
+    def turned_back(x: Tensor) -> Tensor:
+        return x.T[order]
+
+    kernel, recurrent, bias = (module.get_parameter(f"{name}_{way}") for name in ("kernel", "recurrent", "bias"))
+    found = [_plain("kernel", kernel, turned, turned_back), _plain("recurrent_kernel", recurrent, turned, turned_back)]
+    if module.kind != GRU_KIND:
+        return [*found, _plain("bias", bias, lambda x: x[order])]
+    second = module.get_parameter(f"recurrent_bias_{way}")
+
+    def stacked(*x: Tensor) -> Tensor:
+        return torch.stack([one[order] for one in x])
+
+    return [*found, Slot("bias", True, (bias, second), stacked, lambda x: (x[0][order], x[1][order]))]
