@@ -29,7 +29,10 @@ class Activation(Layer):
 
 @dataclass(frozen=True)
 class ReLU(Layer):
-    """0 below zero, or negative_slope * (x - threshold) below threshold; at most max_value, where that is not 0."""
+    """0 below zero, or negative_slope * (x - threshold) below threshold; at most max_value, where that is not 0.
+
+    Keras 2's ThresholdedReLU(theta) is this with threshold = theta.
+    """
 
     max_value: float = 0.0
     negative_slope: float = 0.0
@@ -46,7 +49,7 @@ class ReLU(Layer):
 
 
 class BentReLU(nn.Module):
-    """x from threshold to most, below it slope * (x - threshold)."""
+    """x above threshold up to most, otherwise slope * (x - threshold)."""
 
     def __init__(self, most: float, slope: float, threshold: float) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class BentReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         below = self.slope * (x - self.threshold)
-        return torch.where(x >= self.threshold, x, below).clamp(max=self.most)
+        return torch.where(x > self.threshold, x, below).clamp(max=self.most)
 
 
 @dataclass(frozen=True)

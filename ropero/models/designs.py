@@ -236,7 +236,9 @@ def _logits(steps: list[_Step]) -> list[_Step]:
     for place, step in enumerate(found):
         if getattr(step.layer, "activation", LINEAR) == SOFTMAX and not all(end[place:]):
             with _told_of(step.number, type(step.layer).__name__):
-                raise UsageError(t("softmax is for the last layer alone; use relu here."))
+                raise UsageError(
+                    t("softmax is for the last layer alone; use relu here, or a layer Softmax if it is meant.")
+                )
     return found
 
 

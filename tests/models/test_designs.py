@@ -72,6 +72,7 @@ POOL = {"type": "GlobalAveragePooling2D"}
         ([FLATTEN, DENSE, LOG_SOFTMAX], 2, 1),
         ([FLATTEN, {"type": "Dense", "activation": "log_softmax"}], 2, 1),
         ([FLATTEN, {"type": "Dense", "activation": "relu"}], 2, 1),
+        ([FLATTEN, {"type": "Dense", "units": 9}, SHARES, DENSE], 4, 1),
         ([FLATTEN, DENSE, SOFTMAX, SOFTMAX], 3, 2),  # the logits of two are what the first gives
         ([FLATTEN, DENSE, LOG_SIGMOID], 3, 2),
         ([FLATTEN, DENSE, DROPOUT], 3, 2),
@@ -133,6 +134,7 @@ def test_a_zoo_network_survives_json(name: str) -> None:
             "one value for each of the 10 classes, but GlobalMaxPooling2D gives 9; add Dense",
         ),
         ([FLATTEN, {"type": "Dense", "units": 5}, {"type": "Dropout"}], "The last layer gives 5 values, but the data"),
+        ([FLATTEN, {"type": "Dense", "units": 9}, SOFTMAX, DENSE], "Layer 3 (Activation): softmax is for the last"),
         ([FLATTEN, {"type": "Dense", "activation": "softmax"}, SOFTMAX], "softmax is for the last layer alone"),
         ([FLATTEN, {"type": "Dense", "activation": "softmax"}, {"type": "Dropout"}], "softmax is for the last layer"),
         ([FLATTEN, DENSE, {"type": "Dense", "units": 10}], "Layer 2 (Dense): needs units"),

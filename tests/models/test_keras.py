@@ -58,6 +58,7 @@ from ropero.models.spatial import (  # noqa: E402
     margins,
 )
 
+OTHERWISE = ("gelu_approximate", "hard_sigmoid_2")  # what a file of Keras 3 has no name for
 WIRING = ("name", "inputs")
 SHAPE = (9, 8, 3)  # H, W, C: odd and even sides, so that a swap of them shows
 
@@ -183,9 +184,30 @@ def test_layers_on_vectors(layer: Layer) -> None:
     compare([Flatten(), layer])
 
 
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "softmax"])
+@pytest.mark.parametrize("name", [*(name for name in ACTIVATIONS if name not in OTHERWISE), "linear", "softmax"])
 def test_activations(name: str) -> None:
     compare([Activation(name)])
+    compare([Rows(), Activation(name)])
+
+
+def test_activations_that_no_name_of_keras_3_gives() -> None:
+    x = torch.linspace(-5, 5, 301)
+    gelu = ACTIVATIONS["gelu_approximate"]()(x)
+    np.testing.assert_allclose(gelu, keras.activations.gelu(x, approximate=True), atol=1e-6)
+    old = np.clip(0.2 * x.numpy() + 0.5, 0, 1)  # keras 2.15, activations.py and backend.hard_sigmoid
+    np.testing.assert_allclose(ACTIVATIONS["hard_sigmoid_2"]()(x), old, atol=1e-6)
+
+
+def test_every_activation_of_keras_is_known_or_needs_more_than_a_name() -> None:
+    known = {name for name, one in vars(keras.activations).items() if callable(one)} - {"get", "serialize"}
+    assert known - {"deserialize", *ACTIVATIONS, "linear", "softmax"} == {"glu", "threshold"}
+
+
+def test_values_at_a_threshold_are_below_it() -> None:
+    values = np.array([[-1.0, 0.2, 0.3, 0.0, 2.0]], np.float32)
+    layer = ReLU(1.0, 0.0, 0.2)
+    found = layer.module((5,))(torch.from_numpy(values))
+    np.testing.assert_array_equal(found, keras_layer(layer)(values).numpy())
 
 
 @pytest.mark.parametrize(
