@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.layers import Layer, Shape, activation_module
+from ropero.models.layers import Layer, Shape, activation_module, place, torch_axis
 from ropero.texts import t
 
 
@@ -122,15 +122,8 @@ class Softmax(Layer):
     axis: int = -1
 
     def output(self, shape: Shape) -> Shape:
-        self._place(len(shape))
+        place(self.axis, len(shape))
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        rank, place = len(shape), self._place(len(shape))
-        return nn.Softmax({0: 2, 1: 3, 2: 1}[place] if rank == 3 else place + 1)
-
-    def _place(self, rank: int) -> int:
-        place = self.axis - 1 if self.axis > 0 else self.axis + rank
-        if self.axis == 0 or not 0 <= place < rank:
-            raise UsageError(t("axis {axis} is none of an input with {n} sides.", axis=self.axis, n=rank))
-        return place
+        return nn.Softmax(torch_axis(place(self.axis, len(shape)), len(shape)))

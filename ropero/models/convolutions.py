@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models.layers import GLOROT, LINEAR, Shape, activated, positive, share, start
+from ropero.models.layers import GLOROT, LINEAR, Shape, activated, positive, start
 from ropero.models.spatial import OfImages
 from ropero.texts import t
 
@@ -336,17 +336,3 @@ class GlobalAveragePooling2D(OfImages):
 
     def module(self, shape: Shape) -> nn.Module:
         return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-
-
-@dataclass(frozen=True)
-class SpatialDropout2D(OfImages):
-    """Sets whole channels to zero with probability `rate` while training."""
-
-    rate: float = 0.5
-
-    def output(self, shape: Shape) -> Shape:
-        share("rate", self.rate)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        return nn.Dropout2d(self.rate)

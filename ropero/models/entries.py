@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models import activations, convolutions, layers, merging, recurrent, spatial
+from ropero.models import activations, convolutions, layers, merging, noise, normalization, recurrent, spatial
 from ropero.models.layers import Layer
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
@@ -30,6 +30,15 @@ LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
         activations.Activation,
+        noise.ActivityRegularization,
+        noise.AlphaDropout,
+        noise.GaussianDropout,
+        noise.GaussianNoise,
+        noise.SpatialDropout1D,
+        normalization.GroupNormalization,
+        normalization.Normalization,
+        normalization.RMSNormalization,
+        normalization.UnitNormalization,
         activations.ELU,
         activations.PReLU,
         activations.ReLU,
@@ -45,7 +54,7 @@ LAYERS: dict[str, type[Layer]] = {
         merging.Subtract,
         recurrent.AttentionPooling,
         convolutions.AveragePooling2D,
-        layers.BatchNormalization,
+        normalization.BatchNormalization,
         recurrent.Bidirectional,
         convolutions.Conv2D,
         convolutions.Conv2DTranspose,
@@ -59,7 +68,7 @@ LAYERS: dict[str, type[Layer]] = {
         recurrent.GlobalMaxPooling1D,
         convolutions.GlobalMaxPooling2D,
         recurrent.LSTM,
-        layers.LayerNormalization,
+        normalization.LayerNormalization,
         activations.LeakyReLU,
         convolutions.MaxPooling2D,
         layers.Rescaling,
@@ -68,7 +77,7 @@ LAYERS: dict[str, type[Layer]] = {
         spatial.Resizing,
         convolutions.SeparableConv2D,
         recurrent.SimpleRNN,
-        convolutions.SpatialDropout2D,
+        noise.SpatialDropout2D,
         spatial.ToColour,
         spatial.UpSampling2D,
         spatial.ZeroPadding2D,
@@ -194,8 +203,8 @@ def _fitted(name: str, hint: Any, value: Any) -> Any:
             return tuple(value)
         if get_origin(kind) is tuple and kind != tuple[str, ...] and isinstance(value, list | tuple):
             length = len(value) if Ellipsis in get_args(kind) else 2
-            if len(value) == length and all(map(_is_whole, value)):
-                return tuple(value)
+            if len(value) == length and all(map(_is_number if float in get_args(kind) else _is_whole, value)):
+                return tuple(map(float, value)) if float in get_args(kind) else tuple(value)
     expected = f" {t('or')} ".join(_words(kind) for kind in kinds if kind is not type(None))
     got = repr(cut(value)) if isinstance(value, str) else cut(value)
     raise UsageError(t("{name} should be {kind}, got {value}.", name=name, kind=expected, value=got))
@@ -215,6 +224,8 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is tuple:
         if kind == tuple[str, ...]:
             return t('a list of names as in ["conv2d"]')
+        if float in get_args(kind):
+            return t("a list of numbers")
         return t("a list of whole numbers") if Ellipsis in get_args(kind) else t("two of them as in [2, 3]")
     limit = whole(MAX_NUMBER)
     return {

@@ -7,7 +7,7 @@ Legend: H x W window, D features in, U units, G gates.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -18,7 +18,14 @@ from torch import Tensor, nn
 
 from ropero.models.activations import LearnedSlope, PReLU
 from ropero.models.convolutions import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
-from ropero.models.layers import BatchNormalization, Dense, Layer, LayerNormalization
+from ropero.models.layers import Dense, Layer
+from ropero.models.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    RMSNormalization,
+)
 from ropero.models.recurrent import GRU_KIND, AttentionPooling, Bidirectional, Cell, Recurrent
 
 Array = NDArray[np.float32]
@@ -54,13 +61,13 @@ class Slot:
 
     def read(self) -> Array:
         """The array as Keras keeps it, float32."""
-        return np.ascontiguousarray(self._seen().cpu().float().numpy())
+        return np.array(self._seen().cpu().float().numpy(), order="C")
 
     def write(self, array: Array) -> None:
         """Take over an array of Keras's; its shape has to be `shape`."""
         assert array.shape == self.shape
         with torch.no_grad():
-            parts = self.back(torch.from_numpy(np.ascontiguousarray(array)))
+            parts = self.back(torch.from_numpy(np.array(array, order="C")))
             for tensor, part in zip(self.tensors, parts, strict=True):
                 tensor.copy_(part)
 
@@ -94,25 +101,36 @@ def slots(layer: Layer, module: nn.Module) -> list[Slot]:
         (turned,) = _all(module, nn.ConvTranspose2d)
         # torch (in, out, h, w), Keras (h, w, out, in): the same turn as a convolution's.
         return [_plain("kernel", turned.weight, _conv_kernel, _conv_kernel_back), *_bias(turned)]
-    if isinstance(layer, BatchNormalization):
-        (norm,) = [one for one in module.modules() if isinstance(one, nn.BatchNorm1d | nn.BatchNorm2d)]
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        running = [
-            replace(_plain("moving_mean", norm.running_mean), trainable=False),
-            replace(_plain("moving_variance", norm.running_var), trainable=False),
-        ]
-        return [_plain("gamma", norm.weight), _plain("beta", norm.bias), *running]
-    if isinstance(layer, LayerNormalization):
-        (row,) = _all(module, nn.LayerNorm)
-        return [_plain("gamma", row.weight), _plain("beta", row.bias)]
     if isinstance(layer, PReLU):
         (slope,) = _all(module, LearnedSlope)
         if slope.slope.ndim == 3:
             return [_plain("alpha", slope.slope, lambda x: x.permute(1, 2, 0), lambda x: x.permute(2, 0, 1))]
         return [_plain("alpha", slope.slope)]
+    if type(layer) in _NORMS:
+        return _figures(module, _NORMS[type(layer)])
     assert isinstance(layer, AttentionPooling) or not list(module.parameters()), layer
     return []
+
+
+# Keras's names of what the layers that normalise hold, by torch's; those that a layer does without are left out.
+_GAMMA = {"weight": "gamma", "bias": "beta"}
+_NORMS: dict[type[Layer], dict[str, str]] = {
+    BatchNormalization: {**_GAMMA, "running_mean": "moving_mean", "running_var": "moving_variance"},
+    GroupNormalization: _GAMMA,
+    LayerNormalization: _GAMMA,
+    Normalization: {"running_mean": "mean", "running_var": "variance", "running_count": "count"},
+    RMSNormalization: {"weight": "scale"},
+}
+
+
+def _figures(module: nn.Module, names: Mapping[str, str]) -> list[Slot]:
+    """The stored tensors of a module or of the one inside it, which lie as Keras's do."""
+    stored = {name.rpartition(".")[2]: tensor for name, tensor in module.state_dict(keep_vars=True).items()}
+    return [
+        replace(_plain(names[name], stored[name]), trainable=isinstance(stored[name], nn.Parameter))
+        for name in names
+        if name in stored
+    ]
 
 
 def _all(module: nn.Module, kind: type[M]) -> Iterator[M]:

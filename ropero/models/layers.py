@@ -163,6 +163,22 @@ def share(name: str, value: float) -> None:
         raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name=name, value=value))
 
 
+def place(axis: int, rank: int) -> int:
+    """Which side of a shape an axis is, which Keras counts with the batch, from the front or from behind.
+
+    Raises UsageError for one that is none.
+    """
+    found = axis - 1 if axis > 0 else axis + rank
+    if axis == 0 or not 0 <= found < rank:
+        raise UsageError(t("axis {axis} is none of an input with {n} sides.", axis=axis, n=rank))
+    return found
+
+
+def torch_axis(side: int, rank: int) -> int:
+    """The axis of torch's tensor that a side of a shape is: images have their channels first."""
+    return {0: 2, 1: 3, 2: 1}[side] if rank == 3 else side + 1
+
+
 def start(layer: nn.Module, initializer: str = GLOROT, fans: tuple[int, int] | None = None) -> nn.Module:
     """Zero biases, and weights by a Keras initializer.
 
@@ -275,41 +291,6 @@ class Rescaling(Layer):
         return Affine(self.scale, self.offset)
 
 
-@dataclass(frozen=True)
-class BatchNormalization(Layer):
-    """Normalises every channel over the batch; Keras's defaults. torch writes momentum as what is taken of the new.
-
-    torch and Keras's fused kernel, which the reports of 2018 to 2023 ran on images, keep the unbiased variance.
-    """
-
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-
-    def output(self, shape: Shape) -> Shape:
-        share("momentum", self.momentum)
-        positive("epsilon", self.epsilon)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        kind = {1: nn.BatchNorm1d, 2: SequenceNorm, 3: nn.BatchNorm2d}[len(shape)]
-        return kind(shape[-1], eps=self.epsilon, momentum=1 - self.momentum)
-
-
-@dataclass(frozen=True)
-class LayerNormalization(Layer):
-    """Normalises the last dimension of every example: features, or the channels of a pixel."""
-
-    epsilon: float = 1e-3
-
-    def output(self, shape: Shape) -> Shape:
-        positive("epsilon", self.epsilon)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        norm = nn.LayerNorm(shape[-1], eps=self.epsilon)
-        return ChannelsLast(norm) if len(shape) == 3 else norm
-
-
 class Rearrange(nn.Module):
     """From one shape to another, reading and writing in Keras's order (channels last)."""
 
@@ -335,20 +316,13 @@ class Affine(nn.Module):
         return x * self.scale + self.offset
 
 
-class SequenceNorm(nn.BatchNorm1d):
-    """Batch normalisation of the features (N, T, D) over examples and time steps."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(0, 1)).view_as(x)
-
-
-class ChannelsLast(nn.Module):
-    """Applies a module to (N, H, W, C)."""
+class OverTime(nn.Module):
+    """Applies a module of (N, D, T), torch's order of a sequence, to (N, T, D)."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
         self.inner = inner
 
     def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.inner(x.permute(0, 2, 3, 1))
-        return found.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        found: Tensor = self.inner(x.transpose(1, 2))
+        return found.transpose(1, 2)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import os
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from keras_twin import SHAPE, compare, keras, keras_layer, randomised, weights
 
-os.environ.setdefault("KERAS_BACKEND", "torch")
-keras = pytest.importorskip("keras")
-
-from ropero.models import alexnet, cnn, dense, designs, rnn, vgg  # noqa: E402
-from ropero.models.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax  # noqa: E402
-from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
-from ropero.models.convolutions import (  # noqa: E402
+from ropero.models import alexnet, cnn, dense, designs, rnn, vgg
+from ropero.models.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from ropero.models.classifier import Classifier, count_parameters
+from ropero.models.convolutions import (
     AveragePooling2D,
     Conv2D,
     Conv2DTranspose,
@@ -27,18 +22,16 @@ from ropero.models.convolutions import (  # noqa: E402
     MaxPooling2D,
     SeparableConv2D,
 )
-from ropero.models.keras_layout import slots  # noqa: E402
-from ropero.models.layers import (  # noqa: E402
+from ropero.models.layers import (
     ACTIVATIONS,
-    BatchNormalization,
     Dense,
     Flatten,
     Layer,
-    LayerNormalization,
     Rescaling,
     Reshape,
 )
-from ropero.models.recurrent import (  # noqa: E402
+from ropero.models.normalization import BatchNormalization, LayerNormalization
+from ropero.models.recurrent import (
     GRU,
     LSTM,
     AttentionPooling,
@@ -48,78 +41,16 @@ from ropero.models.recurrent import (  # noqa: E402
     Rows,
     SimpleRNN,
 )
-from ropero.models.spatial import (  # noqa: E402
+from ropero.models.spatial import (
     Cropping2D,
     Permute,
     Resizing,
     ToColour,
     UpSampling2D,
     ZeroPadding2D,
-    margins,
 )
 
 OTHERWISE = ("gelu_approximate", "hard_sigmoid_2")  # what a file of Keras 3 has no name for
-WIRING = ("name", "inputs")
-SHAPE = (9, 8, 3)  # H, W, C: odd and even sides, so that a swap of them shows
-
-
-def keras_layer(layer: Layer) -> Any:
-    """The Keras layer of the same name and options."""
-    if isinstance(layer, Rows):
-        return keras.layers.Reshape((SHAPE[0], SHAPE[1] * SHAPE[2]))
-    if isinstance(layer, ToColour):
-        return keras.layers.Lambda(lambda x: keras.ops.repeat(x, 3, -1))
-    if isinstance(layer, ReLU):
-        return keras.layers.ReLU(layer.max_value or None, layer.negative_slope, layer.threshold)
-    if isinstance(layer, ZeroPadding2D | Cropping2D):
-        name = "padding" if isinstance(layer, ZeroPadding2D) else "cropping"
-        sides = margins(name, getattr(layer, name))
-        return getattr(keras.layers, type(layer).__name__)(**{name: (sides[:2], sides[2:])})
-    if isinstance(layer, PReLU):
-        return keras.layers.PReLU(shared_axes=layer.shared_axes or None)
-    options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in WIRING}
-    if isinstance(layer, Bidirectional):
-        options["layer"] = keras_layer(layer.layer)
-    return getattr(keras.layers, type(layer).__name__)(**options)
-
-
-def weights(layer: Layer, module: nn.Module) -> list[np.ndarray]:
-    """A module's weights in Keras's order and layout."""
-    return [slot.read() for slot in slots(layer, module)]
-
-
-def randomised(module: nn.Module) -> nn.Module:
-    """The module with weights, biases and running figures that are all different."""
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.copy_(torch.rand_like(tensor) + 0.5 if "var" in name else torch.randn_like(tensor) * 0.3)
-    return module
-
-
-def compare(made: list[Layer], shape: tuple[int, ...] = SHAPE) -> None:
-    """ropero's modules and Keras's layers with the same weights give the same for the same pixels."""
-    model = keras.Sequential([keras.Input(shape), *map(keras_layer, made)])
-    values: list[np.ndarray] = []
-    modules = nn.Sequential()
-    at = shape
-    for number, layer in enumerate(made):
-        layer.check(at)
-        modules.add_module(str(number), randomised(layer.module(at)))
-        at = layer.output(at)
-        values += weights(layer, modules[-1])
-    assert at == tuple(model.output_shape[1:])
-    model.set_weights(values)
-    x = np.random.default_rng(0).normal(size=(5, *shape)).astype(np.float32)
-    expected = model(x, training=False).detach().numpy()
-    pixels = torch.from_numpy(x.transpose(0, 3, 1, 2).copy() if len(shape) == 3 else x)
-    with torch.inference_mode():
-        found = modules.eval()(pixels.contiguous())
-    found = found.permute(0, 2, 3, 1) if found.ndim == 4 else found
-    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
-
-
 IMAGE_LAYERS: list[Layer] = [
     Conv2D(4),
     Conv2D(4, 5, 1, "same", "relu"),

@@ -9,7 +9,8 @@ import torch
 
 from ropero.models.convolutions import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
 from ropero.models.keras_layout import slots
-from ropero.models.layers import BatchNormalization, Dense, Layer, LayerNormalization
+from ropero.models.layers import Dense, Layer
+from ropero.models.normalization import BatchNormalization, LayerNormalization
 from ropero.models.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
