@@ -27,7 +27,7 @@ import secrets
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,7 +36,8 @@ from filelock import FileLock, Timeout
 
 from ropero.data.changes import Changes
 from ropero.data.changes import read as read_changes
-from ropero.data.dataset import Dataset, Splits
+from ropero.data.dataset import Dataset
+from ropero.data.note import DataNote
 from ropero.errors import RunError, UsageError, did_you_mean
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import Judge
@@ -55,42 +56,8 @@ T = TypeVar("T")
 RUN_FORMAT = 1
 LAST = "last"
 TRAINING, TRAINED = mark("training"), mark("trained")  # what run.json says
-INTERRUPTED, BROKEN = mark("interrupted"), mark("broken")  # what is shown of a run that no one trains, or can read
-
-
-@dataclass(frozen=True)
-class DataNote:
-    """What a run remembers of its data: enough to load it again and to know that it is the same.
-
-    sizes and digests are by part, of the source as it was loaded, before the run held anything out. source is empty for
-    data that were made in Python; image_size is what was asked for.
-    """
-
-    name: str
-    source: str
-    classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    sizes: dict[str, int]
-    digests: dict[str, str]
-    image_size: int | None = None
-
-    @classmethod
-    def of(cls, splits: Splits) -> DataNote:
-        parts = splits.parts()
-        sizes = {name: len(part) for name, part in parts.items()}
-        digests = {name: part.digest for name, part in parts.items()}
-        shape = splits.train.input_shape
-        return cls(splits.name, splits.source, splits.classes, shape, sizes, digests, splits.image_size)
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> DataNote:
-        """What `asdict` gave. Raises TypeError, ValueError or KeyError for anything else."""
-        made = cls(**values)
-        channels, height, width = made.input_shape
-        whole = [channels, height, width, *made.sizes.values()]
-        if not all(isinstance(one, int) for one in whole) or not all(isinstance(one, str) for one in made.classes):
-            raise TypeError(str(values))
-        return replace(made, classes=tuple(made.classes), input_shape=(channels, height, width))
+# What is shown of a run that no one trains, that cannot be read, or that was a file from elsewhere.
+INTERRUPTED, BROKEN, IMPORTED = mark("interrupted"), mark("broken"), mark("imported")
 
 
 class Run:
@@ -138,6 +105,12 @@ class Run:
         """How many images each part has as this run uses it, what it held out included; empty before it is trained."""
         return dict(self.notes.get("images", {}))
 
+    @property
+    def origin(self) -> dict[str, Any] | None:
+        """Of a run that was a file from elsewhere: which, what wrote it, how it wants its pixels; else None."""
+        found = self.notes.get("imported")
+        return found if isinstance(found, dict) else None
+
     def _read(self, name: str, build: Callable[[dict[str, Any]], T]) -> T:
         """A JSON file of this folder as what it holds. Raises RunError when it does not hold that."""
         path = self.folder / name
@@ -171,8 +144,10 @@ class Run:
 
     @property
     def history(self) -> History:
-        """The epochs so far. Raises RunError when a trained run has none, or a record is damaged."""
+        """The epochs so far, none of an imported run. Raises RunError when a trained one has none, or is damaged."""
         path = self.folder / "history.jsonl"
+        if self.origin:
+            return History()
         try:
             found = History.from_json(record or {} for record in read_json_lines(path))
         except TypeError as error:

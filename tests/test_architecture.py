@@ -35,14 +35,14 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Third parties that any room may use, and those that only some may.
 EVERYWHERE = {"numpy"}
 ONLY_IN = {
-    "torch": {"runtime", "data", "models", "training", "evaluation"},
+    "torch": {"runtime", "data", "models", "training", "evaluation", "export"},
     "safetensors": {"models", "training"},
     "tensorboard": {"training"},
     "PIL": {"data", "evaluation", "reports", "workbench"},
     "pyarrow": {"data"},
     "platformdirs": {"storage"},
     "filelock": {"data", "models", "runs", "workbench"},
-    "h5py": {"models"},
+    "h5py": {"models", "export"},
     "sklearn": {"evaluation"},
     "matplotlib": {"reports"},
     "jinja2": {"reports"},

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ropero.data.dataset import Splits
+from ropero.data.note import DataNote
 from ropero.errors import RunError
-from ropero.runs import TRAINED, DataNote, Run, RunStore
+from ropero.runs import TRAINED, Run, RunStore
 from ropero.training.config import TrainConfig
 
 

@@ -15,6 +15,7 @@ from ropero.cli import (
     evaluate,
     explain,
     explore,
+    importing,
     lr_find,
     networks,
     predict,
@@ -52,6 +53,7 @@ def build() -> App:
     networks.register(app)
     train.register(app)
     tune.register(app)
+    importing.register(app)
     lr_find.register(app)
     evaluate.register(app)
     compare.register(app)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import all_opened
 from ropero.cli.options import DataPath, Device, WithRuns
 from ropero.texts import current, mark, t
 from ropero.texts.numbers import decimal, percent, whole
@@ -42,12 +43,10 @@ def compare(
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import RunStore
     from ropero.workbench import compare as verb
     from ropero.workbench.progress import EncodingProgress
 
-    store = RunStore(common.runs)
-    runs = [store.find(name) for name in names]
+    runs, data = all_opened(names, common, data)
     done = verb.compare(runs, split=split, data=data, device=device, told=EncodingProgress(screen.err()))
     page = verb.write_report(done, report, current(), data=data) if report else None
     if common.json:
@@ -76,12 +75,12 @@ def _show_runs(done: Comparison) -> None:
             [
                 short[one.name],
                 one.name + (f" ({one.differs})" if one.differs else ""),
-                str(one.run.config.seed),
+                "–" if one.run.origin else str(one.run.config.seed),
                 f"{percent(one.evaluation.accuracy, 2)} ({percent(low, 1)}-{percent(high, 1)})",
                 decimal(one.evaluation.log_loss, 4),
                 percent(one.evaluation.calibration.expected_error, 2),
                 whole(one.parameters),
-                human_seconds(one.train_seconds),
+                human_seconds(one.train_seconds) if one.train_seconds else "–",
                 whole(round(one.predict_rate)),
                 str(one.openings),
             ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import opened
 from ropero.cli.options import DataPath, Device, RunName, WithRuns
 from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent, whole
@@ -43,13 +44,12 @@ def evaluate(
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import RunStore
     from ropero.workbench import data as data_verb
     from ropero.workbench import evaluate as verb
     from ropero.workbench import examine
     from ropero.workbench.progress import EncodingProgress
 
-    found = RunStore(common.runs).find(run)
+    found, data = opened(run, common, data)
     told = EncodingProgress(screen.err())
     others = None if unknown is None else data_verb.load(unknown)  # before the test part is opened
     done = verb.evaluate(found, split=split, data=data, again=again, device=device, told=told)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import opened
 from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
 from ropero.cli.predict import predicted, title
 from ropero.errors import UsageError
@@ -38,13 +39,12 @@ def explain(
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import RunStore
     from ropero.workbench import explain as verb
 
     if bool(images) == bool(test):
         raise UsageError(t("Give pictures, or test images by number as in --test 17, one of both."))
     import_module("ropero.reports")  # better said now than after the look at the test part
-    found = RunStore(common.runs).find(run)
+    found, data = opened(run, common, data)
     verb.check(found, method or "", class_, layer, out)  # before a look at the test part
     predictions = predicted(found, images, test, data, invert, device)
     explained = verb.explain(found, predictions, method=method or "", name=class_, layer=layer, device=device)

@@ -21,7 +21,13 @@ def whole_number(_: Any, tokens: Sequence[Token]) -> int:
 
 
 RunName = Annotated[
-    str, Parameter(help=mark("A run: its name, a part of it that only one run has, its folder, or `last`."))
+    str,
+    Parameter(
+        help=mark(
+            "A run: its name, a part of it that only one run has, its folder, or `last`; or a model's file, such as "
+            "fashion.h5."
+        )
+    ),
 ]
 Source = Annotated[
     str,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import opened
 from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
 from ropero.errors import UsageError
 from ropero.texts import mark, t
@@ -36,7 +37,6 @@ def predict(
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import RunStore
     from ropero.workbench import predict as verb
 
     if not images and not test:
@@ -47,7 +47,7 @@ def predict(
         raise UsageError(t("Give pictures, or test images by number as in --test 17, not both."))
     if plot:
         verb.check_plot(plot, len(images) or len(test or []))  # better said now than after the look at the test part
-    found = RunStore(common.runs).find(run)
+    found, data = opened(run, common, data)
     predictions = predicted(found, images, test, data, invert, device)
     plots = verb.plot(predictions, plot) if plot else []
     if common.json:

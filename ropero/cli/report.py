@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import all_opened, opened
 from ropero.cli.options import DataPath, WithRuns
 from ropero.texts import current, mark, t
 
@@ -47,14 +48,14 @@ def report(
     open: Annotated[bool, Parameter(negative=(), help=mark("Open it in the browser."))] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
-    from ropero.runs import LAST, RunStore
+    from ropero.runs import LAST
     from ropero.workbench import report as verb
     from ropero.workbench.progress import FileProgress
 
-    store = RunStore(common.runs)
     if len(names) > 1:
-        return _compared([store.find(name) for name in names], form, author, out, data, open, common)
-    found = store.find(names[0] if names else LAST)
+        runs, data = all_opened(names, common, data)
+        return _compared(runs, form, author, out, data, open, common)
+    found, data = opened(names[0] if names else LAST, common, data)
     with FileProgress(screen.err()) as progress:
         path = verb.report(found, data=data, out=out, form=form, author=author, examined=not plain, progress=progress)
     if common.json:

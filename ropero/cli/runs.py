@@ -59,8 +59,7 @@ def list_runs(*, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
 
 def _line(run: Run) -> dict[str, Any]:
     """One run for the list; a broken run says so instead of hiding the others."""
-    from ropero.runs import BROKEN, INTERRUPTED, TRAINED, TRAINING
-    from ropero.workbench.train import is_free
+    from ropero.runs import BROKEN, TRAINED
 
     line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "network": "?", "data": "?"}
     line |= {"status": BROKEN, "test_accuracy": None, "test_openings": 0}
@@ -69,13 +68,22 @@ def _line(run: Run) -> dict[str, Any]:
         line |= {
             "network": run.config.network,
             "data": run.data.name,
-            "status": INTERRUPTED if run.status == TRAINING and is_free(run) else run.status,
+            "status": _status(run),
             "test_accuracy": figures["accuracy"] if figures else None,
             "test_openings": run.ledger.judgements(),
         }
     except RoperoError:
         pass
     return line
+
+
+def _status(run: Run) -> str:
+    from ropero.runs import IMPORTED, INTERRUPTED, TRAINING
+    from ropero.workbench.train import is_free
+
+    if run.origin:
+        return IMPORTED
+    return INTERRUPTED if run.status == TRAINING and is_free(run) else run.status
 
 
 def _said(name: str, value: object) -> str:
@@ -103,9 +111,15 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
     )
     screen.show(f"{found.name}: {line['network']}, {line['data']}, {t(line['status'])}{accuracy}")
     screen.show(f"{found.folder}\n")
-    for title, part in ((t("Config"), "config"), (t("Environment"), "environment")):
+    shown = [] if found.origin else [(t("Config"), "config")]
+    for title, part in (*shown, (t("Environment"), "environment")):
         rows = [[name, _said(name, value)] for name, value in content[part].items() if value not in ((), "")]
         screen.show_table(title, [t("name"), t("value")], rows, words=(0, 1))
+    if found.origin:
+        from ropero.export.origin import told
+
+        for sentence in told(found.origin, found.data.classes):
+            screen.show(sentence)
     rows = [
         [
             str(record.epoch),
@@ -118,7 +132,8 @@ def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  #
         for record in found.history
     ]
     columns = [t("epoch"), t("loss"), t("accuracy"), t("validation loss"), t("validation accuracy"), t("seconds")]
-    screen.show_table(found.name, columns, rows, words=())
+    if rows:
+        screen.show_table(found.name, columns, rows, words=())
     for opening in found.ledger.openings():
         result = "" if opening.accuracy is None else " " + percent(opening.accuracy, 2)
         screen.show(

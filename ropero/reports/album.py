@@ -33,8 +33,9 @@ def _draw(history: History, evaluation: Evaluation, images: Dataset) -> dict[str
     loss, accuracy, *validation = (history.column(name) for name in columns)
     judged = all(value is not None for value in validation[0])
     report, bins = evaluation.report, evaluation.calibration
+    curves = figures.learning_curves(loss, accuracy, *(validation if judged else ())) if len(history) else None
     drawn = {
-        "curves": figures.learning_curves(loss, accuracy, *(validation if judged else ())),
+        **({"curves": curves} if curves else {}),
         "confusion-matrix": figures.confusion(evaluation.confusion, evaluation.classes),
         "classes": figures.class_scores(report.precision, report.recall, report.f1, evaluation.classes),
         "calibration": figures.calibration_diagram(bins.confidence, bins.accuracy, bins.count),

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ropero.evaluation.compare import Pair, Spread
 from ropero.evaluation.intervals import Measured
-from ropero.reports import parts, pictures, trust
-from ropero.reports.document import Block, Document, Paragraph, Picture, Section, Table, day
+from ropero.reports import parts, pictures, trust, words
+from ropero.reports.document import Block, Document, Paragraph, Picture, Section, Table
 from ropero.reports.output import as_svg
 from ropero.reports.pages import render_page
 from ropero.reports.thumbnails import thumbnail
@@ -177,7 +177,7 @@ def document(content: Content, author: str = "") -> Document:
         title=content.title,
         subtitle=t("{n} {split} images", n=n.whole(content.images), split=t(content.split)),
         author=author,
-        date=day(),
+        date=words.day(),
         run="",
         sections=[
             Section(t("Summary"), [Paragraph(said[:1])]),
@@ -294,7 +294,7 @@ def _model(one: Model) -> parts.Row:
         parts.shown(one.log_loss, n.decimal),
         parts.shown(one.calibration_error, lambda value: n.percent(value, 2)),
         n.whole(one.parameters),
-        n.seconds(one.train_seconds),
+        n.seconds(one.train_seconds) if one.train_seconds else "–",
         n.whole(round(one.predict_rate)),
         str(one.openings),
     )

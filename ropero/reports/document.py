@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.explain import METHODS
 from ropero.evaluation.judge import SURE
+from ropero.export.origin import told, unknown_training
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import figures, insights, parts, pictures, references, trust, verdicts, words
@@ -122,19 +122,11 @@ def of_run(
         title=t("{network} on {data}", network=run.config.network, data=run.data.name),
         subtitle=t("Training, test and explanation of a garment classifier"),
         author=author,
-        date=day(),
+        date=words.day(),
         run=run.name,
         sections=sections,
         references=references.of_run(run),
     )
-
-
-def day() -> str:
-    """Today, as the language in force writes it."""
-    today = date.today()
-    if current() == "zh":
-        return f"{today.year}年{today.month}月{today.day}日"
-    return f"{today:%Y-%m-%d}" if current() == "en" else f"{today.day}-{today.month}-{today.year}"
 
 
 def _data(run: Run, images: Dataset, train: Dataset | None) -> Section:
@@ -200,12 +192,16 @@ def _network(run: Run, summary: Summary) -> Section:
 
 
 def _training(run: Run) -> Section:
+    facts = [(name, value) for name, value in parts.facts(run, _EMPTY)[3:]]
+    if run.origin:
+        table = Table(t("What was imported"), [t("What"), t("Value")], facts)
+        said = Paragraph([*told(run.origin, run.data.classes), unknown_training()])
+        return Section(t("Where it comes from"), [said, table])
     history = run.history
     columns = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     loss, accuracy, *held = (history.column(name) for name in columns)
     judged = all(value is not None for value in held[0])
     curves = figures.learning_curves(loss, accuracy, *(held if judged else ()))
-    facts = [(name, value) for name, value in parts.facts(run, _EMPTY)[3:]]
     return Section(
         t("Training"),
         [
@@ -387,5 +383,7 @@ def conclusions(run: Run, evaluation: Evaluation) -> list[Paragraph]:
 
 
 def _again(run: Run) -> Section:
+    if run.origin:
+        return Section(t("Import it again"), [Code(words.command(run))])
     said = t("The same command, seed and machine give the same weights; another machine gives nearly the same.")
     return Section(t("Train it again"), [Code(words.command(run)), Paragraph([said])])

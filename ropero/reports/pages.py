@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
+from ropero.export.origin import told, unknown_training
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import document, explorer, figures, parts, trust, verdicts, words
@@ -97,21 +98,23 @@ def _run_values(
     run: Run, evaluation: Evaluation, pictures: Dataset, summary: Summary, examined: Examined | None
 ) -> dict[str, Any]:
     openings, looks = run.ledger.openings(), RunStore(run.folder.parent).looks(run)
-    history = run.history
+    history, origin = run.history, run.origin
+    recipe = told(origin, run.data.classes) if origin else words.recipe(run.config)
+    chosen = [unknown_training()] if origin else words.choice(run.config, history, parts.held_out(run))
     return {
         **_evaluation_values(evaluation),
         "run": run,
         "headline": parts.headline(evaluation, run, summary),
         "summary_words": words.conclusions(evaluation, history, run.config)[:2],
         "conclusions": document.conclusions(run, evaluation),
-        "choice": words.choice(run.config, history, parts.held_out(run)),
+        "choice": chosen,
         "opened": words.opened(openings, run.card.weights_sha256) + words.looked(looks) + words.changed_test(run),
         "ledger": parts.ledger_rows(run),
         "facts": parts.facts(run, summary),
-        "recipe": words.recipe(run.config),
-        "options": parts.option_rows(run.config),
+        "recipe": recipe,
+        "options": [] if origin else parts.option_rows(run.config),
         "curves": parts.curves(history),
-        "curve_notes": words.curve_notes(run.config, history),
+        "curve_notes": words.curve_notes(run.config, history) if len(history) else [],
         "diagnosis": verdicts.diagnosis(history),
         "calibration": _calibration(evaluation),
         "verdicts": verdicts.verdicts(evaluation, run.judge),

@@ -205,7 +205,7 @@ def headline(evaluation: Evaluation, run: Run, summary: Summary) -> list[tuple[s
         (n.percent(evaluation.top2_accuracy), t("right among the first two")),
         (n.percent(evaluation.calibration.expected_error), t("calibration error (ECE)")),
         (n.whole(summary.total), t("parameters")),
-        (n.seconds(_seconds(run)), t("training time")),
+        *([] if run.origin else [(n.seconds(_seconds(run)), t("training time"))]),
     ]
 
 
@@ -225,10 +225,10 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
         (t("Images"), f"{height} × {width} × {channels}, " + t("{n} classes", n=len(data.classes))),
         (t("Parts"), _sizes(run)),
         *([(t("Changed by a list"), changed)] if (changed := _changed(run)) else []),
-        (t("Seed"), str(config.seed)),
+        *([] if run.origin else [(t("Seed"), str(config.seed))]),
         (t("Device"), f"{here.get('device', config.device)}, {config.precision}"),
         (t("Hardware"), hardware(here)),
-        (t("Training time"), n.seconds(_seconds(run))),
+        *([] if run.origin else [(t("Training time"), n.seconds(_seconds(run)))]),
         (t("Versions"), _versions(here)),
         (t("Code"), str(here.get("commit") or t("an installed package, no commit"))),
         (t("Created"), _moment(run.created)),

@@ -16,7 +16,9 @@ from ropero.training.history import History
 
 
 def diagnosis(history: History) -> list[str]:
-    """What the learning curves say."""
+    """What the learning curves say; nothing where there are none."""
+    if not len(history):
+        return []
     columns = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     loss, accuracy, *held = (history.column(name) for name in columns)
     found = diagnose([one or 0.0 for one in loss], [one or 0.0 for one in accuracy], *held)

@@ -5,12 +5,14 @@ Knows nothing of HTML. Sentences come translated, in the language in force.
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
 from ropero.runs import Looks, Run
-from ropero.texts import mark, t, tn
+from ropero.texts import current, mark, t, tn
 from ropero.texts.numbers import Numbers
 from ropero.training import commands
 from ropero.training.config import TrainConfig
@@ -364,6 +366,16 @@ def _generalisation(history: History, config: TrainConfig) -> list[str]:
 
 
 def command(run: Run) -> str:
-    """What to type to train this run again: the network's recipe, and every option that differs from it."""
+    """What to type to make this run again: the network's recipe, and every option that differs from it."""
+    if run.origin:
+        return commands.importing(run.origin["file"], run.origin["asked"], run.data.source, run.data.image_size)
     typed = commands.command(run.config, run.data.source, run.data.image_size, always=("seed",))
     return f"{typed} --changes changes.jsonl" if len(run.changes) else typed
+
+
+def day() -> str:
+    """Today, as the language in force writes it."""
+    today = date.today()
+    if current() == "zh":
+        return f"{today.year}年{today.month}月{today.day}日"
+    return f"{today:%Y-%m-%d}" if current() == "en" else f"{today.day}-{today.month}-{today.year}"

@@ -44,6 +44,13 @@ def command(
     return shlex.join([*said, *words])
 
 
+def importing(file: str, pixels: str, source: str, image_size: int | None = None) -> str:
+    """`ropero import` of a model's file, for these data."""
+    said = ["ropero", "import", file, *(["--data", source] if source else [])]
+    said += [] if image_size is None else ["--image-size", str(image_size)]
+    return shlex.join([*said, *(["--pixels", pixels] if pixels else [])])
+
+
 def call(config: TrainConfig, *, always: Sequence[str] = ()) -> str:
     """The same as a call; `data`, and a network that lives in Python, are the names of what the user has at hand."""
     network = config.network if _in_python(config) else repr(typed(config))

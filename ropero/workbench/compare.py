@@ -39,8 +39,8 @@ class Entry:
 
     Attributes:
         name: of the run, or its folder where another one has the same name.
-        train_seconds: of its whole training. train_rate, predict_rate: images a second, the median of its epochs and,
-            here and now, of some predictions.
+        train_seconds: of its whole training, 0 where that is not known. train_rate, predict_rate: images a second,
+            the median of its epochs and, here and now, of some predictions.
         family: the number of its config's family: runs that differ by their seed alone have the same one.
     """
 
@@ -342,10 +342,10 @@ def _entry(name: str, run: Run, judged: evaluate_verb.Evaluated, part: Dataset, 
         evaluation=judged.evaluation,
         parameters=count_parameters(model)[0],
         train_seconds=history.train_seconds,
-        train_rate=statistics.median(record.images_per_second for record in history),
+        train_rate=statistics.median([record.images_per_second for record in history] or [0.0]),
         predict_rate=len(few) / statistics.median(seconds),
         family=family,
         openings=judged.openings,
         fresh=judged.fresh,
-        differs=_differences(run.config),
+        differs=t("imported") if run.origin else _differences(run.config),
     )

@@ -38,6 +38,7 @@ from ropero.workbench import train as train_verb
 from ropero.workbench import tune as tune_verb
 from ropero.workbench.compare import Comparison
 from ropero.workbench.explain import Explanation
+from ropero.workbench.importing import open_run as open_or_import
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.predict import Prediction
 from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
@@ -323,17 +324,16 @@ def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
 
 
 def open_run(name: str | Path = "last", *, runs: str | Path | None = None, network: Network | None = None) -> Trained:
-    """A run by path, name, part of a name, or "last".
+    """A run by path, name, part of a name, or "last"; or what a model's file has become (.h5, .keras, .onnx).
 
     Args:
         network: of a run whose network is Python code: the module, class, function or file again. Weights are all that
             a run keeps of it.
 
     Raises:
-        RunError: there is no such run, or the file is not the one that it was trained with.
-        UsageError: a network for a run that needs none.
+        RunError, UsageError: no such run, another file than it was trained with, a network for a run that needs none.
     """
-    run = RunStore(Path(runs) if runs else None).find(str(name))
+    run = open_or_import(RunStore(Path(runs) if runs else None), str(name)).run
     if network is not None:
         config = run.config
         if not config.code:

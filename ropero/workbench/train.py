@@ -15,13 +15,14 @@ from filelock import Timeout
 from ropero import runtime
 from ropero.data.changes import DROP, RELABEL, Changes
 from ropero.data.dataset import Dataset, Splits
+from ropero.data.note import DataNote
 from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
 from ropero.models import checkpoint, pretrained
 from ropero.models.zoo import PRETRAINED
-from ropero.runs import TRAINED, DataNote, Run, RunStore
+from ropero.runs import TRAINED, Run, RunStore
 from ropero.storage import sha256_file, sweep, write_text
 from ropero.texts import t
 from ropero.training.callbacks import Callback, CsvLog, JsonLinesLog, ModelCheckpoint, Which, csv_rows, json_lines

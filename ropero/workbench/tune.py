@@ -26,9 +26,10 @@ from filelock import FileLock, Timeout
 
 from ropero import runtime
 from ropero.data.dataset import Splits
+from ropero.data.note import DataNote
 from ropero.errors import RunError, TrainingDiverged, UsageError
 from ropero.models.codes import Encoding
-from ropero.runs import DataNote, RunStore
+from ropero.runs import RunStore
 from ropero.storage import read_json, sha256_file, write_json
 from ropero.texts import t
 from ropero.training import search as searching

@@ -24,13 +24,14 @@ from ropero import runtime
 from ropero.cli.app import build as build_app
 from ropero.cli.options import given
 from ropero.data.dataset import Dataset
+from ropero.data.note import DataNote
 from ropero.errors import MissingExtra
 from ropero.evaluation.evaluate import Evaluation
 from ropero.models import checkpoint
 from ropero.models.summary import Summary, summarise
 from ropero.models.zoo import build
 from ropero.reports import figures, pages, words
-from ropero.runs import DataNote, Run, RunStore
+from ropero.runs import Run, RunStore
 from ropero.storage import append_json_line, write_json
 from ropero.training.config import TrainConfig
 from ropero.training.history import EpochRecord, History

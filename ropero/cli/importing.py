@@ -1,0 +1,99 @@
+"""`ropero import FILE`: a Keras or ONNX model becomes a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from ropero.cli import screen
+from ropero.cli.options import ImageSize, Source, WithRuns
+from ropero.texts import mark, t
+from ropero.texts.numbers import decimal, percent, whole
+
+if TYPE_CHECKING:
+    from ropero.runs import Run
+
+_HELP = mark(
+    "Make a run of a model from elsewhere: Keras's .h5 and .keras, or ONNX. Evaluate, explain, compare and report take "
+    "such a file in a run's place too. None of its code runs."
+)
+
+
+def register(app: App) -> None:
+    app.command(import_, name="import", help=_HELP)
+
+
+def import_(
+    model: Annotated[Path, Parameter(help=mark("The model's file: .h5, .keras or .onnx."))],
+    /,
+    *,
+    data: Source = "fashion-mnist",
+    image_size: ImageSize = None,
+    pixels: Annotated[
+        str,
+        Parameter(
+            help=mark(
+                "How the model wants its pixels, where its config and trying would get it wrong: 0-1, 0-255, -1-1, "
+                "standardised ..."
+            ),
+            show_default=False,
+        ),
+    ] = "",
+    plan: Annotated[
+        Path | None,
+        Parameter(
+            help=mark(
+                "The network of a file that holds weights alone: what Keras's model.to_json() gave. One of the same "
+                "name beside the file is found."
+            )
+        ),
+    ] = None,
+    again: Annotated[bool, Parameter(negative=(), help=mark("Import anew even when it was imported before."))] = False,
+    common: WithRuns = WithRuns(),  # noqa: B008, frozen
+) -> None:
+    from ropero.runs import RunStore
+    from ropero.workbench import data as data_verb
+    from ropero.workbench import importing as verb
+    from ropero.workbench.progress import FileProgress
+
+    verb.check(model, pixels)  # what is wrong with them is better said before data are loaded
+    with FileProgress(screen.err()) as progress:
+        splits = data_verb.load(data, image_size=image_size, progress=progress)
+    done = verb.import_model(model, splits, RunStore(common.runs), pixels_are=pixels, plan=plan, again=again)
+    if common.json:
+        return screen.show_json({"run": done.run.name, "fresh": done.fresh, **(done.run.origin or {})})
+    _show(done.run)
+    if not done.fresh:
+        screen.say(t("This file was imported before; --again imports it anew."))
+    screen.say(t("Next: ropero evaluate {run}", run=done.run.name))
+    return None
+
+
+def _show(run: Run) -> None:
+    """What was found, and how it is shown its pixels."""
+    from ropero.export.origin import about, is_taken, told
+
+    origin = run.origin or {}
+    for sentence in told(origin, run.data.classes):
+        screen.show(sentence)
+    tried = origin["pixels"]["tried"]
+    columns = [t("pixels"), t("what they are"), t("size"), t("accuracy"), t("log loss"), ""]
+    rows = [
+        [
+            one["scale"],
+            about(one["scale"]),
+            t(one["size"]),
+            percent(one["accuracy"], 1),
+            decimal(one["log_loss"], 3),
+            "←" if is_taken(origin, one) else "",
+        ]
+        for one in tried
+    ]
+    words: tuple[int, ...] = (0, 1, 2, 5)
+    if len({one["size"] for one in tried}) == 1:
+        columns, rows, words = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows], (0, 1, 4)
+    if len(rows) > 1:
+        title = t("Tried on {n} training images", n=whole(origin["pixels"]["images"]))
+        screen.show_table(title, columns, rows, words=words)

@@ -1,0 +1,43 @@
+"""A model from elsewhere, whatever file it came in: what it wants to see, what it gives, and how its network is built.
+
+Knows nothing of the files (`keras_reader.py`, `onnx_reader.py`) or of how its pixels are found (`pixels.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ropero.models.classifier import Classifier
+from ropero.models.layers import Layer
+
+Sides = tuple[int | None, ...]
+Builder = Callable[[Sequence[Layer], tuple[int, int, int], int], Classifier]
+
+
+@dataclass(frozen=True, eq=False)
+class Foreign:
+    """What a reader found in a file.
+
+    written_by: "Keras 2.4.0 (tensorflow)". wants: shapes of one input that the network may take, without N, None
+    for a free side; the first that fits is taken. channels_first: whether its pictures are (C, H, W). build: the
+    network behind layers that bring ropero's pixels, (N, C, H, W) in [0, 1], to that shape; raises DataError.
+    outputs: how many values it gives for an input of a shape. scaled: what its own first layer says of the scale of its
+    pixels: (mean, deviation) of what it was made for, or the name of a convention of `pixels.py`; None where it is
+    silent. classes: their names where the file has them. card: of ropero's own exports. notes: what its owner should
+    know, as sentences.
+    """
+
+    written_by: str
+    sha256: str
+    wants: tuple[Sides, ...]
+    build: Builder
+    outputs: Callable[[tuple[int, ...]], int]
+    scaled: tuple[float, float] | str | None = None
+    channels_first: bool = False
+    classes: tuple[str, ...] = ()
+    card: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
+    graph: tuple[Mapping[str, Any], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)

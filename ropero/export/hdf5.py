@@ -1,0 +1,211 @@
+"""Reads a stranger's HDF5 file: all attributes that are text, all arrays, by their paths; no more is known of Keras.
+
+HDF5's own library is C that was not written for hostile files, so it works in a process of its own, which may die, take
+two minutes and some gigabytes, and no more. `read` is the parent's side; `python -m ropero.export.hdf5 FILE FOLDER` the
+child's, which leaves what it found in FOLDER as JSON and plain arrays. Nothing outside the file is ever opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropero import texts
+from ropero.errors import DataError, MissingExtra
+from ropero.storage import human_bytes
+from ropero.texts import t
+
+MAX_BYTES = 1 << 31  # of all arrays together, and of the file
+MAX_GROWTH, SPARE_BYTES = 20, 64 << 20  # arrays may be this often the file's size and so much more: packed, not a bomb
+MAX_THINGS = 20_000  # groups, arrays and attributes
+MAX_DEPTH = 30  # groups in each other; Keras nests a layer's name and parts
+MAX_TEXT = 32 << 20  # bytes of an attribute; a large network's config takes one
+MAX_MEMORY = 6 << 30  # bytes of addresses that the child may take
+SECONDS = 120
+_REFUSED = 3  # the child's exit code for a file that it refuses with a sentence
+_SKIPPED = {"optimizer_weights", "optimizer"}  # what a training leaves beside the network
+
+Text = str | list[str]
+Attributes = Mapping[str, Mapping[str, Text]]
+
+
+@dataclass(frozen=True, eq=False)
+class Contents:
+    """What a file holds. attributes: for each group's path ("" is the file itself) its texts and lists of texts.
+    arrays: by path, as they are in the file."""
+
+    attributes: Attributes
+    arrays: Mapping[str, NDArray[Any]]
+
+
+def read(path: Path) -> Contents:
+    """All of a file but the state of its optimizer.
+
+    Raises:
+        DataError: a file that is damaged, too large, or leads out of itself.
+        MissingExtra: h5py is not installed.
+    """
+    require()
+    with tempfile.TemporaryDirectory(prefix="ropero-") as folder:
+        # -P: what lies in the working folder is never imported, whatever its name. No plug-ins for packed arrays.
+        environment = {
+            **os.environ,
+            "ROPERO_LANG": texts.current(),
+            "HDF5_PLUGIN_PRELOAD": "::",
+            "OMP_NUM_THREADS": "1",
+        }
+        command = [sys.executable, "-P", "-m", __name__, str(path.resolve()), folder]
+        try:
+            done = subprocess.run(command, capture_output=True, env=environment, timeout=SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise _damaged(path, t("it takes too long to read")) from error
+        if done.returncode == _REFUSED:
+            raise DataError(done.stdout.decode("utf-8", "replace").strip())
+        if done.returncode != 0:  # a crash of the library, or the memory it may take
+            raise _damaged(path, t("HDF5's own library fails on it"))
+        found = json.loads((Path(folder) / "attributes.json").read_text("utf-8"))
+        arrays = {name: np.load(Path(folder) / file, allow_pickle=False) for name, file in found["arrays"].items()}
+        return Contents(found["attributes"], arrays)
+
+
+def require() -> None:
+    """Raises MissingExtra where h5py is not installed."""
+    try:
+        import_module("h5py")
+    except ImportError as error:
+        raise MissingExtra(t("Reading Keras's .h5 files"), "keras") from error
+
+
+def _damaged(path: Path, reason: object) -> DataError:
+    return DataError(t("{path} is damaged or not an HDF5 file: {reason}.", path=path.name, reason=reason))
+
+
+@dataclass
+class _Found:
+    """What the child has read so far, and how much more it may."""
+
+    folder: Path
+    most: int
+    attributes: dict[str, dict[str, Text]] = field(default_factory=dict)
+    arrays: dict[str, str] = field(default_factory=dict)
+    things: int = 0
+    bytes: int = 0
+
+    def count(self, things: int, size: int) -> None:
+        self.things += things
+        self.bytes += size
+        if self.things > MAX_THINGS or self.bytes > self.most:
+            raise DataError(
+                t(
+                    "the file holds more than ropero reads of one: {n} things of {size}, at most {limit} of {most}.",
+                    n=self.things,
+                    size=human_bytes(self.bytes),
+                    limit=MAX_THINGS,
+                    most=human_bytes(self.most),
+                )
+            )
+
+
+def _walk(group: Any, path: str, found: _Found, depth: int) -> None:
+    """A group, all that it holds, and so on."""
+    library = import_module("h5py")
+    if depth > MAX_DEPTH:
+        raise DataError(t("its groups are nested deeper than {n}.", n=MAX_DEPTH))
+    found.count(len(group) + len(group.attrs), 0)
+    found.attributes[path] = dict(_texts(group, found))
+    for name in group:
+        if depth == 0 and name in _SKIPPED:
+            continue
+        # Not `group.get`: to answer, it would open what the link leads to.
+        if group.id.links.get_info(name.encode()).type != library.h5l.TYPE_HARD:
+            raise DataError(t("{name} leads out of the file, which is not followed.", name=name))
+        thing, place = group[name], f"{path}/{name}".lstrip("/")
+        if isinstance(thing, library.Group):
+            _walk(thing, place, found, depth + 1)
+        elif isinstance(thing, library.Dataset):
+            _keep(thing, place, found)
+
+
+def _texts(group: Any, found: _Found) -> Iterator[tuple[str, Text]]:
+    """The attributes that are text or lists of text."""
+    for name in group.attrs:
+        kind = group.attrs.get_id(name)
+        if kind.shape is not None and 0 in kind.shape:  # HDF5 knows no size of nothing
+            yield name, []
+            continue
+        if kind.get_storage_size() > MAX_TEXT or int(np.prod(kind.shape or (), dtype=np.float64)) > MAX_THINGS:
+            raise DataError(t("the attribute {name} is larger than {limit}.", name=name, limit=human_bytes(MAX_TEXT)))
+        value = group.attrs[name]
+        if isinstance(value, bytes | str):
+            yield name, _plain(value)
+        elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO":
+            found.count(len(value), 0)
+            yield name, [_plain(one) for one in value.tolist()]
+
+
+def _plain(value: Any) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if len(text) > MAX_TEXT:
+        raise DataError(t("the attribute {name} is larger than {limit}.", name="", limit=human_bytes(MAX_TEXT)))
+    return text
+
+
+def _keep(array: Any, place: str, found: _Found) -> None:
+    """Write an array of numbers to a file of its own; anything else is passed over."""
+    if array.external or array.is_virtual:
+        raise DataError(t("{name} leads out of the file, which is not followed.", name=place))
+    if array.shape is None or array.dtype.kind not in "fiub":
+        return
+    # In Python's numbers, which have no end: a stranger's shape may overflow 64 bits.
+    size = array.dtype.itemsize
+    for side in array.shape:
+        size *= int(side)
+    found.count(1, size)
+    file = f"{len(found.arrays)}.npy"
+    np.save(found.folder / file, array[()], allow_pickle=False)
+    found.arrays[place] = file
+
+
+def _limit() -> None:
+    """No more memory and time than a model's file needs, where the system can hold a process to it."""
+    with suppress(ImportError, ValueError, OSError):
+        resource = import_module("resource")
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(path: Path, folder: Path) -> int:
+    """The child: read the file into the folder; its exit code."""
+    _limit()
+    size = path.stat().st_size
+    found = _Found(folder, min(MAX_BYTES, MAX_GROWTH * size + SPARE_BYTES))
+    try:
+        with import_module("h5py").File(path, "r") as file:
+            _walk(file, "", found, 0)
+        content = json.dumps({"attributes": found.attributes, "arrays": found.arrays})
+        (folder / "attributes.json").write_text(content, "utf-8")
+    except DataError as error:
+        print(f"{path.name}: {error}")
+    except (Exception, MemoryError) as error:  # what h5py raises on damaged files is written down nowhere
+        print(_damaged(path, (str(error).splitlines() or [type(error).__name__])[0][:200].rstrip(".")))
+    else:
+        return 0
+    return _REFUSED
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,241 @@
+"""Finds the arrays of each layer in a Keras file and puts them into ropero's modules.
+
+Legacy HDF5 keeps one group a layer, a model in the model as one flat list; Keras 3 a tree by counted class names.
+Shapes and names are checked, so that no array can land in another's place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ropero.errors import DataError
+from ropero.export.keras_config import Leaf, Tree
+from ropero.export.keras_container import KerasFile
+from ropero.models.keras_layout import Slot
+from ropero.texts import t
+
+Array = NDArray[Any]
+TOP = ("layers", "_layer_checkpoint_dependencies")  # Keras 2.12 and 2.13 wrote the second
+NEVER_WEIGHTS = re.compile(r"(seed_generator|count$|seed_generator_state|state_var)")
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """An array with the last part of its name, "" where the file only numbers it."""
+
+    name: str
+    array: Array
+
+
+def fill(
+    file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], shortened: Mapping[int, int] | None = None
+) -> None:
+    """Put the file's weights into the slots of each leaf, found by id.
+
+    Args:
+        shortened: leaves of which only so many of the last dimension are wanted.
+
+    Raises DataError where an array lacks, is one too many, has another shape, or holds what is no finite number.
+    """
+    if any(top in {place.split("/")[0] for place in file.arrays} for top in TOP):
+        found = dict(_counted(file.arrays, tree, slots))
+    else:
+        found = dict(_listed(file, tree, slots))
+    for leaf in _unique(tree):
+        wanted, given = slots.get(id(leaf), ()), found.get(id(leaf), [])
+        if len(wanted) != len(given):
+            raise DataError(
+                t("layer {layer} ({kind}) should have {expected} arrays, got {got}.", layer=leaf.name[:100],
+                  kind=leaf.kind[:60], expected=len(wanted), got=len(given))
+            )  # fmt: skip
+        keep = (shortened or {}).get(id(leaf))
+        for slot, one in zip(wanted, given, strict=True):
+            _put(leaf, slot, one.array[..., :keep])
+
+
+def _put(leaf: Leaf, slot: Slot, array: Array) -> None:
+    expected = slot.shape
+    if tuple(array.shape) != expected and array.size == np.prod(expected) and _bare(array.shape) == _bare(expected):
+        array = array.reshape(expected)  # (1, 1, 3) for (3,): a mean as Keras's Normalization keeps it
+    if tuple(array.shape) != expected:
+        raise DataError(
+            t("layer {layer}: {name} should have the shape {expected}, got {got}.", layer=leaf.name[:100],
+              name=slot.name, expected=expected, got=tuple(array.shape))
+        )  # fmt: skip
+    values = array.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise DataError(t("layer {layer}: {name} holds what is no finite number.", layer=leaf.name[:100],
+                          name=slot.name))  # fmt: skip
+    slot.write(values)
+
+
+def _bare(shape: Sequence[int]) -> list[int]:
+    return [side for side in shape if side != 1]
+
+
+def _unique(tree: Tree) -> list[Leaf]:
+    return list({id(leaf): leaf for leaf in tree.leaves()}.values())
+
+
+# --- legacy HDF5 ---
+
+
+def _listed(file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]]) -> Iterator[tuple[int, list[Named]]]:
+    """By the groups of the outermost layers; the weights of a model in it come as one list."""
+    for child in tree.children:
+        given = [one for one in _group(file, child.name) if not _is_state(one)]
+        if isinstance(child, Leaf):
+            yield id(child), given
+        else:
+            yield from _dealt(child, given, slots)
+
+
+def _group(file: KerasFile, name: str) -> list[Named]:
+    """A layer's arrays in the order that the file gives; of a layer that the file does not know, none."""
+    names = _names(file.attributes.get(name, {}), "weight_names")
+    found = []
+    for one in names:
+        place = f"{name}/{one}"
+        if place not in file.arrays:
+            raise DataError(t("layer {layer}: the array {name} is missing.", layer=name[:100], name=one[:100]))
+        found.append(Named(_last(one), file.arrays[place]))
+    return found
+
+
+def _names(attributes: Mapping[str, Any], name: str) -> list[str]:
+    """A list of names, which Keras cuts in pieces (weight_names0, weight_names1 ...) where it is long."""
+    whole = attributes.get(name)
+    if isinstance(whole, list):
+        return whole
+    pieces = (attributes.get(f"{name}{number}") for number in range(len(attributes)))
+    return list(chain.from_iterable(piece for piece in pieces if isinstance(piece, list)))
+
+
+def _last(name: str) -> str:
+    """kernel, of "conv2d_1/kernel:0"."""
+    return re.sub(r"(_\d+)?(:\d+)?$", "", name.rpartition("/")[2])
+
+
+def _is_state(one: Named) -> bool:
+    """A counter or a generator's state, which Keras keeps among a layer's arrays."""
+    return one.array.dtype.kind in "iub" or one.name in ("count", "seed_generator_state", "seed_state")
+
+
+def _dealt(tree: Tree, given: list[Named], slots: Mapping[int, Sequence[Slot]]) -> Iterator[tuple[int, list[Named]]]:
+    """The flat list of a model in the model, dealt out to its layers: what is trained first, as Keras's rules say.
+
+    Keras before 2.4 asked only the outer model whether it is frozen, later ones each in it; names tell which it was.
+    """
+    for orders in (_whole(tree, strict=True), _whole(tree, strict=False)):
+        order = [(leaf, slot) for leaf, trainable in orders for slot in slots.get(id(leaf), ())
+                 if trainable is None or slot.trainable == trainable]  # fmt: skip
+        if len(order) == len(given) and all(map(_agree, order, given)):
+            dealt: dict[int, dict[int, Named]] = {}
+            for (leaf, slot), one in zip(order, given, strict=True):
+                dealt.setdefault(id(leaf), {})[id(slot)] = one
+            for leaf in _unique(tree):
+                mine = dealt.get(id(leaf), {})
+                yield id(leaf), [mine[id(slot)] for slot in slots.get(id(leaf), ())]
+            return
+    raise DataError(
+        t("the {got} arrays of the model {name} are not the {expected} that its layers need.", got=len(given),
+          name=tree.name[:100], expected=sum(len(slots.get(id(leaf), ())) for leaf in _unique(tree)))
+    )  # fmt: skip
+
+
+Order = list[tuple[Leaf, bool | None]]  # a leaf's trained weights (True), its others (False), or all (None)
+
+
+def _whole(thing: Tree | Leaf, strict: bool) -> Order:
+    return _trained(thing, strict) + _others(thing, strict)
+
+
+def _trained(thing: Tree | Leaf, strict: bool) -> Order:
+    if not thing.trainable:
+        return []
+    if isinstance(thing, Leaf):
+        return [(thing, True)]
+    return [one for child in thing.children for one in _trained(child, strict)]
+
+
+def _others(thing: Tree | Leaf, strict: bool) -> Order:
+    if isinstance(thing, Leaf):
+        return [(thing, False if thing.trainable else None)]
+    if thing.trainable:
+        return [one for child in thing.children for one in _others(child, strict)]
+    if strict:
+        return [one for child in thing.children for one in _whole(child, strict)]
+    inner = [one for child in thing.children for one in _trained(child, strict)]
+    return inner + [one for child in thing.children for one in _others(child, strict)]
+
+
+def _agree(place: tuple[Leaf, Slot], one: Named) -> bool:
+    """Whether an array can be this slot's: its shape, and its name where that tells."""
+    slot = place[1]
+    same = _bare(one.array.shape) == _bare(slot.shape)
+    return same and (slot.name == one.name or one.name not in _TELLING or slot.name not in _TELLING)
+
+
+_TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias", "recurrent_kernel", "mean", "variance"}
+
+
+# --- Keras 3 ---
+
+
+def _counted(
+    arrays: Mapping[str, Array], tree: Tree, slots: Mapping[int, Sequence[Slot]]
+) -> Iterator[tuple[int, list[Named]]]:
+    """By the places of Keras 3: layers/conv2d_1/vars/0, where 1 counts the layers of that class."""
+    tops = [top for top in TOP if any(place.startswith(f"{top}/") for place in arrays)]
+    places = dict(_places(tree, tops[0]))
+    seen: set[int] = set()
+    for leaf, place in places.items():
+        if id(leaf) in seen:
+            continue
+        seen.add(id(leaf))
+        wanted = slots.get(id(leaf), ())
+        found: list[Named] = []
+        for part in dict.fromkeys(slot.place for slot in wanted):
+            inside = [one for one in _vars(arrays, f"{place}/{part}".rstrip("/")) if one.dtype.kind == "f"]
+            if not inside and part.endswith("cell"):  # a layer of one's own class around a cell, or an old file
+                inside = [one for one in _vars(arrays, f"{place}/{part}"[: -len("/cell")]) if one.dtype.kind == "f"]
+            count = sum(slot.place == part for slot in wanted)
+            found += [Named("", one) for one in inside[:count]]
+        yield id(leaf), found
+
+
+def _places(tree: Tree, top: str, prefix: str = "") -> Iterator[tuple[Leaf, str]]:
+    """Each layer and where its weights are."""
+    counts: dict[str, int] = {}
+    for child in tree.children:
+        stem = snake(child.kind)
+        number = counts[stem] = counts.get(stem, -1) + 1
+        place = f"{prefix}{top}/{stem}" + (f"_{number}" if number else "")
+        if isinstance(child, Tree):
+            yield from _places(child, top, f"{place}/")
+        elif child.kind == "TimeDistributed":
+            yield child, f"{place}/layer"
+        else:
+            yield child, place
+
+
+def snake(kind: str) -> str:
+    """As Keras 3 calls a class's place: Conv2D -> conv2d, MaxPooling2D -> max_pooling2d."""
+    name = re.sub(r"\W+", "", kind)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _vars(arrays: Mapping[str, Array], place: str) -> list[Array]:
+    """The numbered arrays of a place, in order."""
+    found: list[Array] = []
+    while (name := f"{place}/vars/{len(found)}") in arrays:
+        found.append(arrays[name])
+    return found

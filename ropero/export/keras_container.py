@@ -1,0 +1,272 @@
+"""A file that Keras wrote, opened: its config as JSON has it, its arrays by path, who wrote it. Legacy HDF5 (.h5) of
+Keras 2 and 3, and the zip (.keras) since 2.12; the first bytes tell which, not the name.
+
+Knows nothing of layers (`keras_config.py`). No code of the file runs: config and weights are data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ropero.errors import DataError
+from ropero.export import hdf5
+from ropero.storage import human_bytes
+from ropero.texts import t
+
+HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+MAX_JSON = 32 << 20  # bytes of a config
+MAX_MEMBERS = 5_000  # files in a .keras
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+OWN = "ropero"  # where ropero's own exports keep their card
+
+
+@dataclass(frozen=True, eq=False)
+class KerasFile:
+    """What was found.
+
+    config: {"class_name": ..., "config": ...}. attributes, arrays: as `hdf5.Contents`, of the weights alone, paths
+    from where the layers are. version, backend: what wrote it ("2.2.4-tf", "tensorflow"), "" where it does not say.
+    training: the loss and metrics it was compiled with, empty without. is_zip: a .keras. card: ropero's
+    own, of an export.
+    """
+
+    config: Mapping[str, Any]
+    attributes: hdf5.Attributes
+    arrays: Mapping[str, NDArray[Any]]
+    version: str
+    backend: str
+    training: Mapping[str, Any]
+    is_zip: bool
+    card: Mapping[str, Any] | None = None
+
+    @property
+    def written_by(self) -> str:
+        """`Keras 2.2.4-tf (tensorflow)`."""
+        version = self.version or "?"
+        return f"Keras {version} ({self.backend})" if self.backend else f"Keras {version}"
+
+
+def open_file(path: Path, plan: Path | None = None) -> KerasFile:
+    """Open a file of either kind.
+
+    Args:
+        plan: what Keras's model.to_json() gave, for a file that holds weights alone; left out, a file of the same name
+            that ends in .json is looked for beside it.
+
+    Raises:
+        DataError: it cannot be read, is damaged or too large, or is something else; the sentence says what.
+        MissingExtra: h5py is not installed.
+    """
+    head = start_of(path)
+    if head.startswith(HDF5_MAGIC):
+        return _of_hdf5(path, plan)
+    if head.startswith(ZIP_MAGIC):
+        return _of_zip(path)
+    raise DataError(what_else(path, head))
+
+
+def start_of(path: Path) -> bytes:
+    """The first bytes of a file. Raises DataError where it cannot be read or is larger than any model."""
+    try:
+        if path.is_dir():
+            raise DataError(_of_folder(path))
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
+    if size > hdf5.MAX_BYTES:
+        raise DataError(
+            t("{path} takes {size}; a model may take {limit}.", path=path, size=human_bytes(size),
+              limit=human_bytes(hdf5.MAX_BYTES))
+        )  # fmt: skip
+    return head
+
+
+def _of_folder(path: Path) -> str:
+    if (path / "saved_model.pb").exists():
+        return t(
+            "{path} is a SavedModel folder of TensorFlow, which holds a program; load it where it was made and save it "
+            "again: model.save('model.keras').",
+            path=path,
+        )
+    return t("{path} is a folder; name the model's file in it.", path=path)
+
+
+def what_else(path: Path, head: bytes) -> str:
+    """The sentence for a file that is no model of Keras's, by what it begins with."""
+    again = t("Load it where it was made and save it whole: model.save('model.keras').")
+    start = head.lstrip()[:200].lower()
+    if not head:
+        return t("{path} is empty.", path=path)
+    if head.startswith(b"version https://git-lfs"):
+        return t("{path} is a note of Git LFS in the model's place; `git lfs pull` fetches the file itself.", path=path)
+    if start.startswith((b"<!doctype html", b"<html")):
+        return t("{path} is a web page, not the model; download the file itself (on GitHub: Raw).", path=path)
+    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
+        return t("{path} is a pickle, which can run anyone's code and is not opened.", path=path) + " " + again
+    if head[4:8] == b"TFL3":
+        return t("{path} is a TFLite model, which ropero does not read.", path=path) + " " + again
+    if start.startswith(b"{"):
+        return t("{path} is the plan of a network without its weights.", path=path) + " " + again
+    return t("{path} is no model that ropero reads: Keras's .h5 and .keras, or ONNX.", path=path)
+
+
+def _of_hdf5(path: Path, plan: Path | None) -> KerasFile:
+    contents = hdf5.read(path)
+    root = contents.attributes.get("", {})
+    if "model_config" not in root:
+        beside = path.with_name(path.name.removesuffix(".h5").removesuffix(".weights") + ".json")
+        if plan is not None or beside.is_file():
+            return _with_plan(plan or beside, contents, root)
+        raise DataError(
+            t(
+                "{path} holds weights without the network they belong to (save_weights, or ModelCheckpoint with "
+                "save_weights_only); give what model.to_json() says of it with --plan model.json, or load them where "
+                "they were made and save the whole: model.save('model.keras').",
+                path=path,
+            )
+        )
+    inner = {place.removeprefix("model_weights").lstrip("/"): one for place, one in contents.attributes.items()
+             if place == "model_weights" or place.startswith("model_weights/")}  # fmt: skip
+    arrays = {place.removeprefix("model_weights/"): one for place, one in contents.arrays.items()
+              if place.startswith("model_weights/")}  # fmt: skip
+    return KerasFile(
+        _network(path, _text(root["model_config"])),
+        inner,
+        arrays,
+        _text(root.get("keras_version", inner.get("", {}).get("keras_version", ""))),
+        _text(root.get("backend", inner.get("", {}).get("backend", ""))),
+        _optional(root.get("training_config")),
+        is_zip=False,
+        card=_optional(root.get(OWN)) or None,
+    )
+
+
+def _with_plan(plan: Path, contents: hdf5.Contents, root: Mapping[str, hdf5.Text]) -> KerasFile:
+    """Weights alone, and their network from a file of its own."""
+    try:
+        if plan.stat().st_size > MAX_JSON:
+            raise DataError(t("{path} is too large for the plan of a network.", path=plan))
+        config = _network(plan, plan.read_text("utf-8", "replace"))
+    except OSError as error:
+        raise DataError(t("Cannot read {path}: {reason}", path=plan, reason=error.strerror or error)) from error
+    version, backend = (
+        _text(root.get(name, "")) or str(config.get(name) or "") for name in ("keras_version", "backend")
+    )
+    if not version and "module" in config:  # what Keras 3 alone writes
+        version = "3"
+    return KerasFile(config, contents.attributes, contents.arrays, version, backend, {}, is_zip=False)
+
+
+def _of_zip(path: Path) -> KerasFile:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [one.filename for one in archive.infolist()]
+            if CONFIG not in members or len(members) > MAX_MEMBERS:
+                raise DataError(_other_zip(path, members))
+            config = _network(path, _member(path, archive, CONFIG, MAX_JSON).decode("utf-8", "replace"))
+            about = _optional(_member(path, archive, METADATA, MAX_JSON).decode("utf-8", "replace")
+                              if METADATA in members else None)  # fmt: skip
+            if WEIGHTS not in members:
+                raise DataError(
+                    t("{path} keeps its weights in another form than {name}, which ropero does not read; save it again "
+                      "with Keras's usual settings.", path=path, name=WEIGHTS)
+                )  # fmt: skip
+            size = path.stat().st_size
+            limit = min(hdf5.MAX_BYTES, hdf5.MAX_GROWTH * size + hdf5.SPARE_BYTES)
+            contents = _weights(_member(path, archive, WEIGHTS, limit), path)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
+    version = str(about.get("keras_version", ""))
+    card = about.get(OWN)
+    return KerasFile(
+        config,
+        contents.attributes,
+        contents.arrays,
+        version,
+        str(about.get("backend", "")),
+        {},
+        is_zip=True,
+        card=card if isinstance(card, dict) else None,
+    )
+
+
+def _other_zip(path: Path, members: list[str]) -> str:
+    inside = next((one for one in members if one.endswith((".h5", ".keras", ".hdf5", ".onnx"))), None)
+    if any(one.endswith("saved_model.pb") for one in members):
+        return t("{path} is a packed SavedModel of TensorFlow, which holds a program; load it where it was made and "
+                 "save it again: model.save('model.keras').", path=path)  # fmt: skip
+    if any(one.endswith("data.pkl") for one in members):
+        return t("{path} is torch's own file; export it where it was made: torch.onnx.export(...).", path=path)
+    if inside:
+        return t("{path} is a packed folder; unpack it and name {name} in it.", path=path, name=inside)
+    return t("{path} is a zip file, but no model of Keras's: it has no {name}.", path=path, name=CONFIG)
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    """A member's content, read no further than the limit, whatever size the archive claims for it."""
+    with archive.open(name) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise DataError(t("{path}: {name} in it is larger than {limit}.", path=path, name=name,
+                          limit=human_bytes(limit)))  # fmt: skip
+    return content
+
+
+def _weights(content: bytes, path: Path) -> hdf5.Contents:
+    with tempfile.TemporaryDirectory(prefix="ropero-") as folder:
+        place = Path(folder) / path.name
+        place.write_bytes(content)
+        return hdf5.read(place)
+
+
+def _text(value: hdf5.Text) -> str:
+    return value if isinstance(value, str) else "".join(value)
+
+
+def _json(text: str) -> Any:
+    """Raises ValueError for what is no JSON, or nested beyond reason."""
+    if len(text) > MAX_JSON:
+        raise ValueError(t("{n} characters", n=len(text)))
+    try:
+        # Keras writes NaN and Infinity here and there; as numbers of a network they are refused where they are met.
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError(t("brackets in brackets without end")) from error
+
+
+def _network(path: Path, text: str) -> Mapping[str, Any]:
+    try:
+        found = _json(text)
+    except ValueError as error:
+        raise DataError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
+    if not isinstance(found, dict) or not isinstance(found.get("class_name"), str) or "config" not in found:
+        raise DataError(t("{path} is damaged: {reason}", path=path, reason=t("no network is described in it")))
+    return found
+
+
+def _optional(text: hdf5.Text | None) -> Mapping[str, Any]:
+    """What is useful but not needed: {} where it is not there or not readable."""
+    try:
+        found = _json(_text(text)) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def plain_name(name: str) -> str:
+    """A name of letters, digits and _, as ropero's layers have."""
+    return re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")[:60] or "layer"

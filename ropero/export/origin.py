@@ -1,0 +1,78 @@
+"""What there is to say of an imported model, from what its run remembers of it: what wrote it, how it is shown its
+pixels and why. Sentences come translated, in the language in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ropero.export.pixels import ABOUT, AS_BUILT, POOR
+from ropero.texts import t
+from ropero.texts.numbers import percent, whole
+
+NEAR = 0.01  # in accuracy; twice that in log loss
+
+
+def about(scale: str) -> str:
+    """What a convention of pixels is, in the language in force."""
+    return t(ABOUT.get(scale, scale))
+
+
+def is_taken(origin: Mapping[str, Any], tried: Mapping[str, Any]) -> bool:
+    """Whether this is the convention that an imported run uses."""
+    return all(origin["pixels"][name] == tried[name] for name in ("scale", "size"))
+
+
+def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
+    """What it was, and how it is shown its pixels, with the reason."""
+    seen = origin["pixels"]
+    why = {
+        "card": t("so its file says"),
+        "config": t("its own first layer says so"),
+        "asked": t("as you wanted"),
+        "tried": t("the best of {n} ways that were tried on training images", n=len(seen["tried"])),
+    }[seen["why"]]
+    taken = next(one for one in seen["tried"] if is_taken(origin, one))
+    others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
+    said = [
+        t("{file} was written by {writer}.", file=origin["file"], writer=origin["written_by"]),
+        t("It is shown pixels {scale}: {why}.", scale=about(seen["scale"]), why=why),
+        t(
+            "So it names {accuracy} of {n} training images correctly.",
+            accuracy=percent(taken["accuracy"], 1),
+            n=whole(seen["images"]),
+        ),
+    ]
+    if others:
+        names = ", ".join(dict.fromkeys(one["scale"] for one in others))
+        said.append(t("Nearly as good: {names}; --pixels takes one of them.", names=names))
+    if seen["size"] != AS_BUILT:
+        said.append(t("It takes pictures of another size, to which they are {how}.", how=t(seen["size"])))
+    if seen["spare"]:
+        said.append(
+            t(
+                "It has {n} outputs more than there are classes; the last ones are left away, as no image is theirs.",
+                n=seen["spare"],
+            )
+        )
+    if seen["order"]:
+        order = ", ".join(t(classes[place]) for place in seen["order"])
+        said.append(t("Its outputs seem to stand for the classes in another order: {order}.", order=order))
+    elif taken["accuracy"] < POOR:
+        said.append(
+            t("That is poor: was it made for other pictures or classes, or for pixels prepared in another way?")
+        )
+    return [*said, *origin["notes"]]
+
+
+def _is_near(one: Mapping[str, Any], taken: Mapping[str, Any]) -> bool:
+    """Whether another choice does about as well in both figures."""
+    close = abs(one["accuracy"] - taken["accuracy"]) < NEAR and one["log_loss"] < taken["log_loss"] + 2 * NEAR
+    return bool(close)
+
+
+def unknown_training() -> str:
+    """What no file tells."""
+    return t(
+        "How it was trained is not known, nor whether the test images were among what it learned from or was chosen by."
+    )

@@ -1,0 +1,358 @@
+"""How a foreign network wants its pixels: 0 to 1 or 0 to 255, standardised, inverted, padded or resized, flat or not.
+
+What its config says is taken; where that is silent, the sensible choices are tried on training images, and what was
+taken is said with the reason. No other part of the data is looked at.
+Legend: N images, H x W pixels, C channels, K classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ropero.data.dataset import Dataset, Images
+from ropero.errors import DataError, UsageError, unknown
+from ropero.export.foreign import Foreign, Sides
+from ropero.models.classifier import Classifier
+from ropero.models.inference import logits, softmax
+from ropero.models.layers import Flatten, Layer, Rescaling, Reshape
+from ropero.models.normalization import Normalization, Standardised
+from ropero.models.spatial import Permute, Resizing, ToColour, ZeroPadding2D
+from ropero.runtime import mix_seed
+from ropero.texts import mark, t
+
+SPARE = 5  # outputs beyond the classes that are left away: networks with 11 and 13 units for 10 classes are about
+IMAGES, IMAGES_HEAVY = 2_000, 300  # of the training part, that choices are tried on
+HEAVY = 5_000_000  # values of a layer for one image from which a network counts as heavy
+POOR = 0.5  # accuracy on training images below which something is surely wrong
+NEARLY = 0.95  # of the best accuracy: below it a choice is out, however modest its confidence
+# What a choice's log loss is multiplied by: of 94 public models of Fashion-MNIST 91 take 0 to 1 and 3 take 0 to 255; a
+# network that was trained for a moment may do a little better with a scale near its own.
+HANDICAP = {"0-1": 1.0, "0-255": 1.0, "-1-1": 1.1, "standardised": 1.1, "standardised-by-pixel": 1.1}
+RARE = 1.25
+AS_BUILT, PADDED, RESIZED = mark("as they are"), mark("padded with black"), mark("resized")
+
+ASKED_ONLY = ("0-1-inverted", "0-255-inverted")  # no one trains on dark garments; photos are inverted to be predicted
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """A convention: its name, what it says in words, its layers, and the numbers of a Normalization among them."""
+
+    name: str
+    about: str
+    layers: tuple[Layer, ...] = ()
+    numbers: tuple[Array, Array] | None = None  # mean and variance
+    line: tuple[float, float] | None = None  # scale and offset, where it is that
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A choice and what came of it on `images` training images."""
+
+    scale: str
+    size: str
+    accuracy: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class Seeing:
+    """How the network is shown its pixels, and why: "card", "config", "asked" or "tried"."""
+
+    scale: str
+    size: str
+    why: str
+    images: int
+    tried: tuple[Tried, ...]
+    order: tuple[int, ...] = ()  # the class that each output seems to stand for, where that is not its place
+    spare: int = 0  # outputs beyond the classes, which are left away
+
+    def to_json(self) -> dict[str, Any]:
+        tried = [vars(one) for one in self.tried]
+        return {"scale": self.scale, "size": self.size, "why": self.why, "images": self.images, "tried": tried,
+                "order": list(self.order), "spare": self.spare}  # fmt: skip
+
+
+ABOUT = {
+    "0-1": mark("0 to 1, as with x / 255"),
+    "0-255": mark("0 to 255, as they are in the file"),
+    "-1-1": mark("-1 to 1, as with x / 127.5 - 1"),
+    "-0.5-0.5": mark("-0.5 to 0.5, as with x / 255 - 0.5"),
+    "standardised": mark("less their mean, divided by their deviation"),
+    "mnist": mark("less 0.1307, divided by 0.3081, as is the habit with MNIST"),
+    "centred": mark("0 to 1 less their mean"),
+    "standardised-by-pixel": mark("less each pixel's own mean, divided by its deviation, as StandardScaler does"),
+    "centred-by-pixel": mark("0 to 1 less each pixel's own mean"),
+    "0-1-inverted": mark("0 to 1, dark garments on white"),
+    "0-255-inverted": mark("0 to 255, dark garments on white"),
+    "scaled-twice": mark("divided by 255 twice"),
+    "imagenet": mark("as torch's ImageNet networks: each colour less its mean, divided by its deviation"),
+    "imagenet-caffe": mark("as Keras's VGG and ResNet: 0 to 255 less the mean of each colour"),
+}
+
+
+def scales(train: Dataset, channels: int) -> list[Scale]:
+    """All conventions, for images of the training part as a network with so many channels sees them."""
+    by_pixel = _moments(train.images)
+    mean = float(by_pixel[0].mean())
+    deviation = max(math.sqrt(float((by_pixel[1] + by_pixel[0] ** 2).mean()) - mean**2), 1e-3)
+    found = [
+        _line("0-1", 1, 0),
+        _line("0-255", 255, 0),
+        _line("-1-1", 2, -1),
+        _line("-0.5-0.5", 1, -0.5),
+        _line("standardised", 1 / deviation, -mean / deviation),
+        _line("mnist", 1 / 0.3081, -0.1307 / 0.3081),
+        _line("centred", 1, -mean),
+        _line("scaled-twice", 1 / 255, 0),
+        _line("0-1-inverted", -1, 1),
+        _line("0-255-inverted", -255, 255),
+    ]
+    flat = np.where(by_pixel[1] == 0, 1, by_pixel[1])  # a pixel that is always black stays 0, as in StandardScaler
+    found += [
+        _by_pixel("standardised-by-pixel", by_pixel[0], flat),
+        _by_pixel("centred-by-pixel", by_pixel[0], np.ones_like(flat)),
+    ]
+    if channels == 3:
+        means, deviations = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+        caffe = np.array([103.939, 116.779, 123.68]) / 255
+        found += [
+            _by_colour("imagenet", means, deviations**2),
+            _by_colour("imagenet-caffe", caffe, np.full(3, 255.0**-2)),
+        ]
+    return found
+
+
+def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of each pixel (H, W[, C]) in [0, 1], without a float copy of all images."""
+    total, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
+    for start in range(0, len(images), 4096):
+        values = images[start : start + 4096].astype(np.float64) / 255
+        total += values.sum(0)
+        squares += (values**2).sum(0)
+    mean = total / len(images)
+    return mean, np.maximum(squares / len(images) - mean**2, 0)
+
+
+def _line(name: str, scale: float, offset: float) -> Scale:
+    layers = (Rescaling(scale=scale, offset=offset),) if (scale, offset) != (1, 0) else ()
+    return Scale(name, ABOUT[name], layers, line=(scale, offset))
+
+
+def _by_pixel(name: str, mean: NDArray[Any], variance: NDArray[Any]) -> Scale:
+    """Figures (H, W) or (H, W, C) of each pixel, too many to stand in a layer list: they become weights."""
+    numbers = tuple(np.asarray(one, np.float32).reshape(*one.shape[:2], -1) for one in (mean, variance))
+    return Scale(name, ABOUT[name], (Normalization(axis=(1, 2, 3)),), (numbers[0], numbers[1]))
+
+
+def _by_colour(name: str, mean: NDArray[Any], variance: NDArray[Any]) -> Scale:
+    return Scale(name, ABOUT[name], (Normalization(mean=tuple(mean.tolist()), variance=tuple(variance.tolist())),))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How images come to the size a network wants: layers before the convention, and after it."""
+
+    name: str
+    before: tuple[Layer, ...]
+    after: tuple[Layer, ...]
+    shape: tuple[int, ...]  # what the network gets
+    channels: int
+
+
+def fits(shape: tuple[int, int, int], foreign: Foreign) -> list[Fit]:
+    """The ways from images (C, H, W) to what a network wants. Raises DataError where there is none."""
+    for wanted in foreign.wants:
+        if found := list(_fits(shape, wanted, foreign.channels_first)):
+            return found
+    channels, height, width = shape
+    raise DataError(
+        t(
+            "the network takes {wanted}, and the images are {got}; give data of its own kind with --data.",
+            wanted=" / ".join(str(one).replace("None", "?") for one in foreign.wants),
+            got=(height, width, channels),
+        )
+    )
+
+
+def _fits(shape: tuple[int, int, int], wanted: Sides, channels_first: bool) -> Iterator[Fit]:
+    channels, height, width = shape
+    for colours in (channels, 3) if channels == 1 else (channels,):
+        after: tuple[Layer, ...] = ()
+        sides: tuple[int, int] | None
+        if len(wanted) == 3:
+            h, w, c = (wanted[1], wanted[2], wanted[0]) if channels_first else wanted
+            sides, after = (h or height, w or width), ((Permute(dims=(3, 1, 2)),) if channels_first else ())
+            if (c or colours) != colours:
+                continue
+        elif len(wanted) == 2 and colours == 1:
+            h, w = wanted
+            sides = (h or height, w or width)
+            if sides[1] == 1 and sides[0] == height * width:
+                sides = (height, width)
+                after = (Reshape(target_shape=(height * width, 1)),)
+            else:
+                after = (Reshape(target_shape=sides),)
+        elif len(wanted) == 1:
+            sides, after = _square((wanted[0] or height * width * colours), (height, width), colours), (Flatten(),)
+        else:
+            continue
+        if sides is None:
+            continue
+        colour = (ToColour(),) if colours != channels else ()
+        given = (colours, *sides) if channels_first and len(wanted) == 3 else (*sides, colours)
+        final = _final(given, after)
+        if sides == (height, width):
+            yield Fit(AS_BUILT, colour, after, final, colours)
+            continue
+        spare = sides[0] - height, sides[1] - width
+        if min(spare) >= 0:
+            margins = (spare[0] // 2, spare[0] - spare[0] // 2, spare[1] // 2, spare[1] - spare[1] // 2)
+            yield Fit(PADDED, (ZeroPadding2D(padding=margins), *colour), after, final, colours)
+        yield Fit(RESIZED, (Resizing(height=sides[0], width=sides[1]), *colour), after, final, colours)
+
+
+def _square(values: int, sides: tuple[int, int], colours: int) -> tuple[int, int] | None:
+    """The sides of a flat picture: the images' own, or a square."""
+    if values == math.prod(sides) * colours:
+        return sides
+    side = math.isqrt(values // colours)
+    return (side, side) if side * side * colours == values else None
+
+
+def _final(shape: tuple[int, ...], after: Sequence[Layer]) -> tuple[int, ...]:
+    for layer in after:
+        if not isinstance(layer, Permute):  # whose shape was given turned already
+            shape = layer.output(shape)
+    return shape
+
+
+def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier, Seeing]:
+    """The network with its pixels as it wants them, and how that was found.
+
+    Args:
+        train: training images, the only ones that are looked at.
+        asked: the name of a convention that a user wants; "" leaves it to the config and to trying.
+
+    Raises:
+        DataError: a network that takes other images, or gives another number of values than there are classes.
+        UsageError: an unknown convention.
+    """
+    ways = fits(train.input_shape, foreign)
+    gives = foreign.outputs(ways[0].shape)
+    if not len(train.classes) <= gives <= len(train.classes) + SPARE:
+        raise DataError(
+            t(
+                "the network tells {gives} classes apart, but {data} has {classes}; give data with its own classes "
+                "with --data.",
+                gives=gives,
+                data=train.name,
+                classes=len(train.classes),
+            )
+        )
+    if asked and asked not in ABOUT:
+        raise unknown(t("convention"), asked, ABOUT)
+    known, why = (asked, "asked") if asked else _said(foreign, train, ways[0].channels)
+    built = {}
+    images = _some(train, IMAGES)
+    tried: list[tuple[Tried, Array]] = []
+    for way in ways:
+        for scale in scales(train, way.channels):
+            if scale.name != known and (known or scale.name in ASKED_ONLY):
+                continue
+            if scale.numbers is not None and way.name != AS_BUILT:
+                continue  # figures of each pixel are of the images' own size
+            model = _build(foreign, train, way, scale)
+            part = images if model.peak < HEAVY else images.take(range(min(len(images), IMAGES_HEAVY)))
+            tried.append(_try(model, part, scale.name, way.name))
+            built[scale.name, way.name] = model
+            best = _best(tried)
+            built = {key: one for key, one in built.items() if key == (best.scale, best.size)}
+    if not tried:
+        raise UsageError(t("The convention {name!r} does not fit this network.", name=known))
+    best = _best(tried)
+    order = _order(next(said for one, said in tried if one is best), part.labels, len(train.classes), best)
+    every = tuple(one for one, _ in tried)
+    spare = gives - len(train.classes)
+    return built[best.scale, best.size], Seeing(best.scale, best.size, why or "tried", len(part), every, order, spare)
+
+
+def _said(foreign: Foreign, train: Dataset, channels: int) -> tuple[str, str]:
+    """(the convention that the file tells of, how it does); "" where it is silent."""
+    if isinstance(foreign.card, Mapping):
+        return "0-1", "card"  # ropero's own exports take 0 to 1
+    if isinstance(foreign.scaled, str):
+        return foreign.scaled, "config"
+    if foreign.scaled is None:
+        return "", ""
+    mean, deviation = float(train.images.mean()) / 255, float(train.images.std()) / 255
+    stored_mean, stored_deviation = foreign.scaled
+    near = []
+    for scale in scales(train, channels):
+        if scale.line is not None:
+            factor, offset = scale.line
+            expected, spread = factor * mean + offset, abs(factor) * deviation
+            off = abs(stored_mean - expected) / spread
+            ratio = max(stored_deviation, 1e-9) / spread
+            if off < 0.15 and 0.8 < ratio < 1.25:
+                near.append(scale.name)
+    return (near[0], "config") if len(near) == 1 else ("", "")
+
+
+def _build(foreign: Foreign, train: Dataset, way: Fit, scale: Scale) -> Classifier:
+    model = foreign.build([*way.before, *scale.layers, *way.after], train.input_shape, len(train.classes))
+    for module in model.modules():
+        if isinstance(module, Standardised) and scale.numbers is not None:
+            with torch.no_grad():
+                module.get_buffer("running_mean").copy_(torch.from_numpy(scale.numbers[0]))
+                module.get_buffer("running_var").copy_(torch.from_numpy(scale.numbers[1]))
+            break  # the first one is the convention's, others are the network's own
+    return model
+
+
+def _some(train: Dataset, count: int) -> Dataset:
+    rng = np.random.default_rng(mix_seed("pixels", len(train)))
+    return train.take(rng.permutation(len(train))[:count])
+
+
+def _try(model: Classifier, part: Dataset, scale: str, size: str) -> tuple[Tried, Array]:
+    said = logits(model, part.images)
+    said = np.where(np.isfinite(said), said, -1e9).astype(np.float32)
+    shares = softmax(said)
+    right = said.argmax(1) == part.labels
+    loss = -np.log(np.maximum(shares[np.arange(len(part)), part.labels], 1e-12)).mean()
+    return Tried(scale, size, float(right.mean()), float(loss)), said
+
+
+def _best(tried: Sequence[tuple[Tried, Array]]) -> Tried:
+    """Of the choices that are nearly as accurate as the best one, that of the least log loss; rare conventions have to
+    be better than common ones by some margin.
+
+    Not just the best accuracy: many a network names as many images correctly with another scale, but is far too sure.
+    """
+    most = max(one.accuracy for one, _ in tried)
+    near = [one for one, _ in tried if one.accuracy >= NEARLY * most]
+    if most < POOR:  # a network that has learned nothing does everything alike: it is shown what most are
+        near = [one for one in near if one.scale in ("0-1", "0-255")] or near
+    return min(near, key=lambda one: one.log_loss * HANDICAP.get(one.scale, RARE))
+
+
+def _order(said: Array, labels: NDArray[np.int64], classes: int, best: Tried) -> tuple[int, ...]:
+    """The classes that the outputs seem to stand for, where these are others than their places say."""
+    answers = said.argmax(1)
+    counts = np.zeros((classes, classes), np.int64)
+    np.add.at(counts, (answers, labels), 1)
+    order = counts.argmax(1)
+    if len(set(order.tolist())) < classes or (order == np.arange(classes)).all():
+        return ()
+    agreed = counts[np.arange(classes), order].sum() / max(1, counts.sum())
+    return tuple(int(one) for one in order) if agreed > best.accuracy + 0.2 else ()
