@@ -34,6 +34,28 @@ class Named:
     array: Array
 
 
+def moments(file: KerasFile, tree: Tree, leaf: Leaf) -> tuple[Array, Array] | None:
+    """Mean and variance that a layer which normalises has stored; None where there are none."""
+    if _is_counted(file):
+        place = next(place for one, place in _places(tree, _top(file)) if one is leaf)
+        found = [one for one in _vars(file.arrays, place) if one.dtype.kind == "f"]
+        return (found[-2], found[-1]) if len(found) >= 2 else None
+    named = {one.name: one.array for one in _group(file, leaf.name)}
+    for mean, variance in (("moving_mean", "moving_variance"), ("mean", "variance")):
+        if mean in named and variance in named:
+            return named[mean], named[variance]
+    return None
+
+
+def _is_counted(file: KerasFile) -> bool:
+    """Whether weights lie as in Keras 3, by counted classes, and not by the layers' names."""
+    return any(place.split("/")[0] in TOP for place in file.arrays) and "layer_names" not in file.attributes.get("", {})
+
+
+def _top(file: KerasFile) -> str:
+    return next(top for top in TOP if any(place.startswith(f"{top}/") for place in file.arrays))
+
+
 def fill(
     file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], shortened: Mapping[int, int] | None = None
 ) -> None:
@@ -44,8 +66,8 @@ def fill(
 
     Raises DataError where an array lacks, is one too many, has another shape, or holds what is no finite number.
     """
-    if any(top in {place.split("/")[0] for place in file.arrays} for top in TOP):
-        found = dict(_counted(file.arrays, tree, slots))
+    if _is_counted(file):
+        found = dict(_counted(file.arrays, tree, slots, _top(file)))
     else:
         found = dict(_listed(file, tree, slots))
     for leaf in _unique(tree):
@@ -190,11 +212,10 @@ _TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias",
 
 
 def _counted(
-    arrays: Mapping[str, Array], tree: Tree, slots: Mapping[int, Sequence[Slot]]
+    arrays: Mapping[str, Array], tree: Tree, slots: Mapping[int, Sequence[Slot]], top: str
 ) -> Iterator[tuple[int, list[Named]]]:
     """By the places of Keras 3: layers/conv2d_1/vars/0, where 1 counts the layers of that class."""
-    tops = [top for top in TOP if any(place.startswith(f"{top}/") for place in arrays)]
-    places = dict(_places(tree, tops[0]))
+    places = dict(_places(tree, top))
     seen: set[int] = set()
     for leaf, place in places.items():
         if id(leaf) in seen:

@@ -214,8 +214,8 @@ def _first_call(name: str, taken: set[tuple[str, int, int]], thing: Leaf | Tree)
 def _leaf(kind: str, entry: Mapping[str, Any], name: str) -> Leaf:
     config = entry["config"] if isinstance(entry["config"], Mapping) else {}
     called = str(config.get("name") or entry.get("name") or name or kind.lower())
-    package = "" if _is_keras(entry) else str(entry.get("registered_name") or entry.get("module"))
-    return Leaf(kind, called, config, config.get("trainable", True) is not False, package[:100])
+    package = "" if _is_keras(entry) else str(entry.get("registered_name") or entry.get("module") or kind)
+    return Leaf(kind.rpartition(">")[2], called, config, config.get("trainable", True) is not False, package[:100])
 
 
 def _is_keras(entry: Mapping[str, Any]) -> bool:

@@ -64,6 +64,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         build=build,
         outputs=outputs,
         scaled=_scaled(file, network),
+        channels_first=_is_channels_first(network),
         classes=tuple(card["classes"]) if card and isinstance(card.get("classes"), list) else (),
         card=card,
         notes=tuple(_notes(network)),
@@ -171,7 +172,7 @@ def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | No
             scale = options.get("scale")
             return "0-255" if isinstance(scale, int | float) and 0 < scale < 0.05 else None
         if kind == "Normalization" or (kind.startswith("BatchNormalization") and call.inputs == (0,)):
-            return _moments(file, call.leaf)
+            return _moments(file, network, call.leaf)
         if kind not in _PASSED:
             return None
     return None
@@ -181,19 +182,27 @@ _PASSED = {"InputLayer", "Reshape", "Flatten", "Permute", "ZeroPadding2D", "Drop
            *keras_layers.INERT}  # fmt: skip
 
 
-def _moments(file: KerasFile, leaf: Leaf) -> tuple[float, float] | None:
-    """Mean and deviation that a layer which normalises has stored."""
-    found = {}
-    for place, array in file.arrays.items():
-        if f"/{leaf.name}/" in f"/{place}":
-            found[place.rpartition("/")[2].partition(":")[0]] = array
-    mean = found.get("moving_mean", found.get("mean"))
-    variance = found.get("moving_variance", found.get("variance"))
-    if mean is None or variance is None or not mean.size or not variance.size:
+def _moments(file: KerasFile, network: Network, leaf: Leaf) -> tuple[float, float] | None:
+    """Mean and deviation that a layer which normalises was given or has stored."""
+    given = [leaf.options.get(name) for name in ("mean", "variance")]
+    try:
+        found = [np.asarray(one, np.float64) for one in given]
+    except (TypeError, ValueError):
+        return None
+    if any(one is None for one in given):
+        stored = keras_arrays.moments(file, network.tree, leaf)
+        if stored is None:
+            return None
+        found = [one.astype(np.float64) for one in stored]
+    if not all(one.size for one in found):
         return None
     with np.errstate(all="ignore"):
-        moments = float(np.mean(mean)), float(np.sqrt(np.mean(variance)))
+        moments = float(found[0].mean()), float(np.sqrt(found[1].mean()))
     return moments if all(map(math.isfinite, moments)) else None
+
+
+def _is_channels_first(network: Network) -> bool:
+    return any(call.leaf.options.get("data_format") == keras_layers.CHANNELS_FIRST for call in network.calls)
 
 
 def _notes(network: Network) -> list[str]:
