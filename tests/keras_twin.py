@@ -42,6 +42,7 @@ def keras_layer(layer: Layer) -> Any:
     options = {one.name: getattr(layer, one.name) for one in dataclasses.fields(layer) if one.name not in WIRING}
     if isinstance(layer, Bidirectional):
         options["layer"] = keras_layer(layer.layer)
+        options["backward_layer"] = keras_layer(layer.backward_layer) if layer.backward_layer else None
     return getattr(keras.layers, type(layer).__name__)(**options)
 
 

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models import activations, convolutions, layers, merging, noise, normalization, recurrent, spatial
+from ropero.models import (
+    activations,
+    convolutions,
+    layers,
+    merging,
+    noise,
+    normalization,
+    recurrent,
+    sequences,
+    spatial,
+)
 from ropero.models.layers import Layer
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
@@ -63,9 +73,9 @@ LAYERS: dict[str, type[Layer]] = {
         layers.Dropout,
         layers.Flatten,
         recurrent.GRU,
-        recurrent.GlobalAveragePooling1D,
+        sequences.GlobalAveragePooling1D,
         convolutions.GlobalAveragePooling2D,
-        recurrent.GlobalMaxPooling1D,
+        sequences.GlobalMaxPooling1D,
         convolutions.GlobalMaxPooling2D,
         recurrent.LSTM,
         normalization.LayerNormalization,
@@ -178,7 +188,7 @@ def _layer(entry: object, depth: int = 0) -> Layer:
                 + " "
                 + t("Known: {known}.", known=", ".join(options) or "-")
             )
-        if name == "layer" and depth == 0:
+        if name in ("layer", "backward_layer") and depth == 0:
             values[name] = _layer(value, depth + 1)
         else:
             values[name] = _fitted(name, hints[name], value)

@@ -178,8 +178,10 @@ def _depthwise(name: str, convolution: nn.Conv2d) -> Slot:
 
 
 def _recurrent(module: Recurrent, way: int) -> list[Slot]:
-    """kernel (D, G*U), recurrent_kernel (U, G*U) and bias (G*U,) of a direction; a GRU's bias is (2, G*U)."""
-    order = torch.arange(len(module.get_parameter("kernel_0")))
+    """kernel (D, G*U), recurrent_kernel (U, G*U) and bias (G*U,), or (2, G*U) of a GRU with reset_after."""
+    own = {name: tensor for name, tensor in module.named_parameters(recurse=False) if name.endswith(f"_{way}")}
+    kernel, recurrent, *biases = own.values()
+    order = torch.arange(len(kernel))
     if module.kind == GRU_KIND:  # torch's r z n, Keras's z r n: the exchange undoes itself
         gates = order.view(3, -1)
         order = torch.cat([gates[1], gates[0], gates[2]])
@@ -190,13 +192,11 @@ def _recurrent(module: Recurrent, way: int) -> list[Slot]:
     def turned_back(x: Tensor) -> Tensor:
         return x.T[order]
 
-    kernel, recurrent, bias = (module.get_parameter(f"{name}_{way}") for name in ("kernel", "recurrent", "bias"))
     found = [_plain("kernel", kernel, turned, turned_back), _plain("recurrent_kernel", recurrent, turned, turned_back)]
-    if module.kind != GRU_KIND:
-        return [*found, _plain("bias", bias, lambda x: x[order])]
-    second = module.get_parameter(f"recurrent_bias_{way}")
+    if len(biases) < 2:
+        return [*found, *(_plain("bias", bias, lambda x: x[order]) for bias in biases)]
 
     def stacked(*x: Tensor) -> Tensor:
         return torch.stack([one[order] for one in x])
 
-    return [*found, Slot("bias", True, (bias, second), stacked, lambda x: (x[0][order], x[1][order]))]
+    return [*found, Slot("bias", True, tuple(biases), stacked, lambda x: (x[0][order], x[1][order]))]

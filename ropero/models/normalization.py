@@ -226,9 +226,11 @@ class Groups(nn.GroupNorm):
         self.axis = axis
 
     def forward(self, x: Tensor) -> Tensor:
-        # torch's module would refuse groups of one value, which come out as the bias.
-        found = torch.group_norm(x.movedim(self.axis, 1), self.num_groups, self.weight, self.bias, self.eps)
-        return found.movedim(1, self.axis)
+        # torch's module would refuse groups of one value, which come out as the bias; and its gradients want a weight.
+        moved, weight, bias = x.movedim(self.axis, 1), self.weight, self.bias
+        if weight is None and bias is not None:
+            weight = torch.ones_like(bias)
+        return torch.group_norm(moved, self.num_groups, weight, bias, self.eps).movedim(1, self.axis)
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def test_a_zoo_network_survives_json(name: str) -> None:
             [{"type": "Rows"}, {"type": "Bidirectional", "layer": {"type": "Dense", "units": 3}}, DENSE],
             "Layer 2 (Bidirectional): its layer should be SimpleRNN, LSTM or GRU",
         ),
-        ([{"type": "Rows"}, {"type": "LSTM", "activation": "relu"}, DENSE], "activation should be one of tanh, got"),
+        ([{"type": "Rows"}, {"type": "LSTM", "activation": "rel"}, DENSE], "Unknown activation 'rel'. Did you mean"),
     ],
     ids=str,
 )

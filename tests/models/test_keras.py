@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from keras_twin import SHAPE, compare, keras, keras_layer, randomised, weights
+from keras_twin import SHAPE, compare, keras, keras_layer, weights
 
 from ropero.models import alexnet, cnn, dense, designs, rnn, vgg
 from ropero.models.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
@@ -34,13 +34,10 @@ from ropero.models.normalization import BatchNormalization, LayerNormalization
 from ropero.models.recurrent import (
     GRU,
     LSTM,
-    AttentionPooling,
-    Bidirectional,
-    GlobalAveragePooling1D,
-    GlobalMaxPooling1D,
     Rows,
     SimpleRNN,
 )
+from ropero.models.sequences import GlobalAveragePooling1D, GlobalMaxPooling1D
 from ropero.models.spatial import (
     Cropping2D,
     Permute,
@@ -144,16 +141,6 @@ def test_values_at_a_threshold_are_below_it() -> None:
 @pytest.mark.parametrize(
     "layer",
     [
-        SimpleRNN(6),
-        SimpleRNN(6, "relu", True),
-        LSTM(6),
-        LSTM(6, return_sequences=True),
-        GRU(6),
-        GRU(6, return_sequences=True),
-        Bidirectional(LSTM(6)),
-        Bidirectional(LSTM(6, return_sequences=True)),
-        Bidirectional(GRU(6)),
-        Bidirectional(SimpleRNN(6, "tanh", True)),
         Dense(4, "sigmoid"),
         BatchNormalization(),
         GlobalAveragePooling1D(),
@@ -163,22 +150,6 @@ def test_values_at_a_threshold_are_below_it() -> None:
 )
 def test_layers_on_sequences(layer: Layer) -> None:
     compare([Rows(), layer])
-
-
-def test_attention_is_the_few_lines_of_keras_that_its_docstring_gives() -> None:
-    layer = AttentionPooling(6)
-    module = randomised(layer.module((9, 24)))
-    x = torch.from_numpy(np.random.default_rng(0).normal(size=(5, 9, 24)).astype(np.float32))
-    inner, score = keras.layers.Dense(6, "tanh"), keras.layers.Dense(1, use_bias=False)
-    inner.build(x.shape)
-    score.build((5, 9, 6))
-    inner.set_weights(weights(Dense(6, "tanh"), module.get_submodule("inner")))
-    score.set_weights(weights(Dense(1, use_bias=False), module.get_submodule("score")))
-    with torch.no_grad():
-        shares = keras.ops.softmax(score(inner(x)), axis=1)
-        expected = keras.ops.sum(shares * x, axis=1).numpy()
-        found = module(x)
-    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
 
 
 def test_a_grey_channel_is_repeated() -> None:

@@ -107,6 +107,17 @@ def test_a_side_that_keras_on_torch_cannot_normalise_is_asked_for_where_it_can(
     )
 
 
+@pytest.mark.parametrize("layer", ANYWHERE, ids=str)
+@pytest.mark.parametrize("shape", [SHAPE, (9, 6), (9,)], ids=str)
+def test_gradients_reach_every_weight_and_what_comes_in(layer: Layer, shape: tuple[int, ...]) -> None:
+    module = randomised(layer.module(shape)).train()
+    x = torch.randn(4, *((shape[2], *shape[:2]) if len(shape) == 3 else shape), requires_grad=True)
+    module(x).pow(3).sum().backward()
+    for tensor in (x, *module.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.abs().max() > 0
+
+
 @pytest.mark.parametrize("layer", [BatchNormalization(axis=2), BatchNormalization(scale=False)], ids=str)
 def test_running_figures_follow_the_batches_as_in_keras(layer: BatchNormalization) -> None:
     module, twin = layer.module(SHAPE), keras_layer(layer)
