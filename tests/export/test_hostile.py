@@ -99,44 +99,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
-KINDS = [
-    "Dense",
-    "Conv2D",
-    "Flatten",
-    "Reshape",
-    "Sequential",
-    "Functional",
-    "InputLayer",
-    "LSTM",
-    "Bidirectional",
-    "BatchNormalization",
-    "Normalization",
-    "Concatenate",
-    "TimeDistributed",
-    "Activation",
-    "RNN",
-    "Permute",
-]
-NAMES = [
-    "units",
-    "filters",
-    "kernel_size",
-    "activation",
-    "layers",
-    "layer",
-    "axis",
-    "target_shape",
-    "padding",
-    "strides",
-    "batch_shape",
-    "name",
-    "input_layers",
-    "output_layers",
-    "cell",
-    "dims",
-    "mean",
-    "dilation_rate",
-]
+KINDS = (
+    "Dense", "Conv2D", "Flatten", "Reshape", "Sequential", "Functional", "InputLayer", "LSTM", "Bidirectional",
+    "BatchNormalization", "Normalization", "Concatenate", "TimeDistributed", "Activation", "RNN", "Permute",
+)  # fmt: skip
+NAMES = (
+    "units", "filters", "kernel_size", "activation", "layers", "layer", "axis", "target_shape", "padding", "strides",
+    "batch_shape", "name", "input_layers", "output_layers", "cell", "dims", "mean", "dilation_rate",
+)  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)
@@ -195,6 +165,7 @@ def twice(depth: int) -> dict[str, Any]:
                 "config": [
                     {"class_name": "Flatten", "config": {}},
                     {"class_name": "Dense", "config": {"units": 10**9}},
+                    {"class_name": "Dense", "config": {"units": 10}},
                 ],
             },
             "units should be a whole number up to",
