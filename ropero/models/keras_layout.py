@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ropero.models.activations import LearnedSlope, PReLU
-from ropero.models.convolutions import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from ropero.models.convolutions import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from ropero.models.layers import Dense, Layer
 from ropero.models.normalization import (
     BatchNormalization,
@@ -27,6 +36,7 @@ from ropero.models.normalization import (
     RMSNormalization,
 )
 from ropero.models.recurrent import GRU_KIND, AttentionPooling, Bidirectional, Cell, Recurrent
+from ropero.models.windows import Convolution
 
 Array = NDArray[np.float32]
 Turn = Callable[[Tensor], Tensor]
@@ -87,20 +97,17 @@ def slots(layer: Layer, module: nn.Module) -> list[Slot]:
     if isinstance(layer, Dense):
         (linear,) = _all(module, nn.Linear)
         return [_plain("kernel", linear.weight, _transposed), *_bias(linear)]
-    if isinstance(layer, Conv2D):
-        (convolution,) = _all(module, nn.Conv2d)
+    if isinstance(layer, Conv1D | Conv2D | Conv1DTranspose | Conv2DTranspose):
+        # Turned round, torch has (in, out, window), Keras (window, out, in): the same exchange.
+        (convolution,) = _convolutions(module)
         return [_plain("kernel", convolution.weight, _conv_kernel, _conv_kernel_back), *_bias(convolution)]
-    if isinstance(layer, DepthwiseConv2D):
-        (convolution,) = _all(module, nn.Conv2d)
+    if isinstance(layer, DepthwiseConv1D | DepthwiseConv2D):
+        (convolution,) = _convolutions(module)
         return [_depthwise("kernel", convolution), *_bias(convolution)]
-    if isinstance(layer, SeparableConv2D):
-        first, second = _all(module, nn.Conv2d)
+    if isinstance(layer, SeparableConv1D | SeparableConv2D):
+        first, second = _convolutions(module)
         pointwise = _plain("pointwise_kernel", second.weight, _conv_kernel, _conv_kernel_back)
         return [_depthwise("depthwise_kernel", first), pointwise, *_bias(second)]
-    if isinstance(layer, Conv2DTranspose):
-        (turned,) = _all(module, nn.ConvTranspose2d)
-        # torch (in, out, h, w), Keras (h, w, out, in): the same turn as a convolution's.
-        return [_plain("kernel", turned.weight, _conv_kernel, _conv_kernel_back), *_bias(turned)]
     if isinstance(layer, PReLU):
         (slope,) = _all(module, LearnedSlope)
         if slope.slope.ndim == 3:
@@ -137,6 +144,10 @@ def _all(module: nn.Module, kind: type[M]) -> Iterator[M]:
     return (one for one in module.modules() if isinstance(one, kind))
 
 
+def _convolutions(module: nn.Module) -> list[Convolution]:
+    return [one for one in module.modules() if isinstance(one, Convolution)]
+
+
 def _same(x: Tensor) -> Tensor:
     return x
 
@@ -146,12 +157,12 @@ def _transposed(x: Tensor) -> Tensor:
 
 
 def _conv_kernel(x: Tensor) -> Tensor:
-    """(out, in, h, w) -> (h, w, in, out)."""
-    return x.permute(2, 3, 1, 0)
+    """(out, in, window) -> (window, in, out)."""
+    return x.permute(*range(2, x.ndim), 1, 0)
 
 
 def _conv_kernel_back(x: Tensor) -> Tensor:
-    return x.permute(3, 2, 0, 1)
+    return x.permute(-1, -2, *range(x.ndim - 2))
 
 
 def _plain(name: str, tensor: Tensor, out: Turn = _same, back: Turn | None = None) -> Slot:
@@ -160,19 +171,19 @@ def _plain(name: str, tensor: Tensor, out: Turn = _same, back: Turn | None = Non
     return Slot(name, True, (tensor,), out, lambda x: (undo(x),))
 
 
-def _bias(layer: nn.Linear | nn.Conv2d | nn.ConvTranspose2d) -> list[Slot]:
+def _bias(layer: nn.Linear | Convolution) -> list[Slot]:
     return [] if layer.bias is None else [_plain("bias", layer.bias)]
 
 
-def _depthwise(name: str, convolution: nn.Conv2d) -> Slot:
-    """torch (C * multiplier, 1, h, w), Keras (h, w, C, multiplier)."""
+def _depthwise(name: str, convolution: Convolution) -> Slot:
+    """torch (C * multiplier, 1, window), Keras (window, C, multiplier)."""
     channels = convolution.in_channels
 
     def out(x: Tensor) -> Tensor:
-        return x.permute(2, 3, 1, 0).reshape(*x.shape[2:], channels, -1)
+        return _conv_kernel(x).reshape(*x.shape[2:], channels, -1)
 
     def back(x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], 1, -1).permute(3, 2, 0, 1)
+        return _conv_kernel_back(x.reshape(*x.shape[:-2], 1, -1))
 
     return _plain(name, convolution.weight, out, back)
 

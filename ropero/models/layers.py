@@ -326,3 +326,8 @@ class OverTime(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.inner(x.transpose(1, 2))
         return found.transpose(1, 2)
+
+
+def laid(shape: Shape, module: nn.Module) -> nn.Module:
+    """A module that takes channels or features first, as one for an input of this shape, image or sequence."""
+    return OverTime(module) if len(shape) == 2 else module

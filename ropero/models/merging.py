@@ -40,18 +40,19 @@ class Merge(Layer):
 
 
 class _Alike(Merge):
-    """Takes inputs of one shape, value by value; a side of 1 is repeated."""
+    """Takes inputs of one shape, value by value; a side of 1 is repeated. One with fewer sides gets such in front, as
+    Keras gives them: (C,) goes with every pixel of (H, W, C)."""
 
     how: ClassVar[Callable[[Tensor, Tensor], Tensor]]
 
     def merged(self, shapes: Sequence[Shape]) -> Shape:
         if len(shapes) < 2:
             raise UsageError(t('takes two layers or more; name them, as in inputs = ["conv2d", "conv2d_1"].'))
-        ranks = {len(shape) for shape in shapes}
-        sides = [set(side) - {1} for side in zip(*shapes, strict=False)]
-        if len(ranks) > 1 or any(len(side) > 1 for side in sides):
+        rank = max(map(len, shapes))
+        sides = list(zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True))
+        if any(len(set(side) - {1}) > 1 for side in sides):
             raise UsageError(t("takes layers of one shape, but gets {shapes}.", shapes=", ".join(map(str, shapes))))
-        return tuple(max(side) for side in zip(*shapes, strict=True))
+        return tuple(map(max, sides))
 
     def merger(self, shapes: Sequence[Shape]) -> nn.Module:
         return Elementwise(type(self).how)
@@ -138,14 +139,26 @@ class Elementwise(nn.Module):
         self.how = how
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(self.how, parts)
+        return reduce(self.how, _level(parts))
 
 
 class Mean(nn.Module):
     """The mean of several tensors."""
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(torch.add, parts) / len(parts)
+        return reduce(torch.add, _level(parts)) / len(parts)
+
+
+def _level(parts: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors with as many sides each: sides of 1 behind the batch where there are fewer, channels where torch has
+    them."""
+    most = max(part.ndim for part in parts)
+    return [part if part.ndim == most else _lifted(part, most) for part in parts]
+
+
+def _lifted(x: Tensor, ndim: int) -> Tensor:
+    x = x.view(len(x), *[1] * (ndim - x.ndim), *x.shape[1:])
+    return x.permute(0, 3, 1, 2) if ndim == 4 else x
 
 
 class Join(nn.Module):

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
 from ropero.models.layers import Layer, OverTime, Shape, share
-from ropero.models.spatial import OfImages
+from ropero.models.spatial import OfImages, OfSequences
 from ropero.texts import t
 
 
@@ -29,12 +28,10 @@ class _Dropping(Layer):
 
 
 @dataclass(frozen=True)
-class SpatialDropout1D(_Dropping):
+class SpatialDropout1D(_Dropping, OfSequences):
     """Sets whole features of a sequence to zero with probability `rate` while training."""
 
     rate: float = 0.5
-
-    ranks: ClassVar[tuple[int, ...]] = (2,)
 
     def module(self, shape: Shape) -> nn.Module:
         return OverTime(nn.Dropout1d(self.rate))
