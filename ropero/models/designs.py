@@ -277,6 +277,8 @@ def _check_end(steps: Sequence[_Step], head: int, classes: int) -> None:
         )
     with _told_of(step.number, kind):
         if isinstance(step.layer, Dense):
+            if len(shape) == 3:
+                raise UsageError(t("would give {shape}, not one value a class; put Flatten before it.", shape=shape))
             raise UsageError(
                 t(
                     "would give {shape}, not one value a class; put Flatten or GlobalAveragePooling1D before it, "

@@ -27,7 +27,7 @@ class Pointwise(nn.Module):
 
 
 def hard_sigmoid_2(x: Tensor) -> Tensor:
-    """Keras 2's hard_sigmoid, which all its LSTM and GRU had for their gates up to 2.3."""
+    """Keras 2's hard_sigmoid; gates of LSTM and GRU had it, when nothing was said, up to 2.2 and in tf.keras 1."""
     return (0.2 * x + 0.5).clamp(0, 1)
 
 

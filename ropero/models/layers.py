@@ -204,14 +204,13 @@ def start(layer: nn.Module, initializer: str = GLOROT, fans: tuple[int, int] | N
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """A fully connected layer; on a sequence it works on every time step. Without units it gives one value a class."""
+    """A fully connected layer, of every time step of a sequence and every pixel of an image. Without units it gives one
+    value a class."""
 
     units: int | None = None
     activation: str = LINEAR
     use_bias: bool = True
     kernel_initializer: str = GLOROT
-
-    ranks: ClassVar[tuple[int, ...]] = (1, 2)
 
     def output(self, shape: Shape) -> Shape:
         if self.units is None:
@@ -221,7 +220,7 @@ class Dense(Layer):
 
     def module(self, shape: Shape) -> nn.Module:
         linear = start(nn.Linear(shape[-1], self.units or 0, bias=self.use_bias), self.kernel_initializer)
-        return activated(linear, self.activation)
+        return activated(ChannelsLast(linear) if len(shape) == 3 else linear, self.activation)
 
 
 @dataclass(frozen=True)
@@ -279,16 +278,26 @@ class Reshape(Layer):
 
 @dataclass(frozen=True)
 class Rescaling(Layer):
-    """x * scale + offset. Pixels come as 0 to 1 already: 1/255 here is the fault of scaling twice."""
+    """x * scale + offset, numbers for all or one for each channel. Pixels come as 0 to 1 already: 1/255 here is the
+    fault of scaling twice."""
 
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
 
     def output(self, shape: Shape) -> Shape:
+        for name in ("scale", "offset"):
+            given = getattr(self, name)
+            if isinstance(given, tuple) and len(given) not in (1, shape[-1]):
+                raise UsageError(
+                    t("{name} should be one number or {n}, got {got}.", name=name, n=shape[-1], got=len(given))
+                )
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        return Affine(self.scale, self.offset)
+        if isinstance(self.scale, float) and isinstance(self.offset, float):
+            return Affine(self.scale, self.offset)
+        scale, offset = (torch.tensor(given).expand(shape[-1]).clone() for given in (self.scale, self.offset))
+        return ChannelAffine(scale, offset, len(shape))
 
 
 class Rearrange(nn.Module):
@@ -314,6 +323,34 @@ class Affine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return x * self.scale + self.offset
+
+
+class ChannelAffine(nn.Module):
+    """x * scale + offset, constants of each channel or feature; they belong to the description, not to the weights."""
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, scale: Tensor, offset: Tensor, rank: int) -> None:
+        super().__init__()
+        sides = (-1, 1, 1) if rank == 3 else (-1,)
+        self.register_buffer("scale", scale.view(sides), persistent=False)
+        self.register_buffer("offset", offset.view(sides), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.scale + self.offset
+
+
+class ChannelsLast(nn.Module):
+    """Applies a module to (N, H, W, C)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.inner(x.permute(0, 2, 3, 1))
+        return found.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 class OverTime(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.layers import Layer, Shape, place, positive, share, torch_axis
+from ropero.models.layers import ChannelsLast, Layer, Shape, place, positive, share, torch_axis
 from ropero.texts import t
 
 Axes = int | tuple[int, ...]
@@ -120,18 +120,6 @@ class LayerNormalization(Layer):
             return SidesNorm(shape, at, self.epsilon, scale=self.scale, center=self.center)
         norm = _learning(nn.LayerNorm(shape[-1], eps=self.epsilon), self.scale, self.center)
         return ChannelsLast(norm) if len(shape) == 3 else norm
-
-
-class ChannelsLast(nn.Module):
-    """Applies a module to (N, H, W, C)."""
-
-    def __init__(self, inner: nn.Module) -> None:
-        super().__init__()
-        self.inner = inner
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.inner(x.permute(0, 2, 3, 1))
-        return found.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
 
 
 class SidesNorm(nn.Module):

@@ -4,8 +4,8 @@ torch's fused kernels do the work of the layers that they know, a loop over the 
 parameters: Glorot-uniform input weights, orthogonal recurrent weights, one bias (LSTM: ones for the forget gate; GRU:
 two where `reset_after` is true).
 
-What a file leaves unsaid differs: gates are hard_sigmoid_2 and GRU's reset_after is false up to Keras 2.3 and in
-tf.compat.v1; they are sigmoid and true in tf.keras 2 and in Keras 3, and here.
+What was the default differs: gates were hard_sigmoid_2 up to Keras 2.2 and in tf.keras 1, and are sigmoid since, and
+here; a GRU's reset_after was false in Keras up to 2.3 and in tf.keras 1, and is true since, and here.
 Legend: N sequences, T time steps, D features, U units, G gates (1, 3 or 4).
 """
 

@@ -138,7 +138,8 @@ def test_a_zoo_network_survives_json(name: str) -> None:
         ([FLATTEN, {"type": "Dense", "activation": "softmax"}, SOFTMAX], "softmax is for the last layer alone"),
         ([FLATTEN, {"type": "Dense", "activation": "softmax"}, {"type": "Dropout"}], "softmax is for the last layer"),
         ([FLATTEN, DENSE, {"type": "Dense", "units": 10}], "Layer 2 (Dense): needs units"),
-        ([DENSE], r"Layer 1 (Dense): takes vectors (D,) / sequences (T, D), but gets (28, 28, 1); put Flatten before"),
+        ([DENSE], "Layer 1 (Dense): would give (28, 28, 10), not one value a class; put Flatten before it."),
+        ([{"type": "RepeatVector"}, DENSE], "Layer 1 (RepeatVector): takes vectors (D,), but gets (28, 28, 1); put Fl"),
         ([FLATTEN, conv(), DENSE], "Layer 2 (Conv2D): takes images (H, W, C), but gets (784,); put it before Flatten"),
         ([{"type": "LSTM"}, DENSE], "Layer 1 (LSTM): takes sequences (T, D), but gets (28, 28, 1); put Rows before it"),
         (

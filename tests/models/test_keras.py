@@ -64,6 +64,10 @@ IMAGE_LAYERS: list[Layer] = [
     LayerNormalization(),
     LeakyReLU(0.2),
     Rescaling(2.0, -1.0),
+    Rescaling((2.0, 3.0, 4.0), -1.0),
+    Rescaling(2.0, (0.1, 0.2, 0.3)),
+    Dense(5, "relu"),
+    Dense(5, use_bias=False),
     ZeroPadding2D((1, 2)),
     ZeroPadding2D((0, 2)),
     ZeroPadding2D((1, 2, 3, 0)),
@@ -127,6 +131,7 @@ def test_values_at_a_threshold_are_below_it() -> None:
     "layer",
     [
         Dense(4, "sigmoid"),
+        Rescaling(tuple(range(24)), 1.0),
         BatchNormalization(),
         GlobalAveragePooling1D(),
         GlobalMaxPooling1D(),
