@@ -36,6 +36,7 @@ NEARLY = 0.95  # of the best accuracy: below it a choice is out, however modest 
 # network that was trained for a moment may do a little better with a scale near its own.
 HANDICAP = {"0-1": 1.0, "0-255": 1.0, "-1-1": 1.1, "standardised": 1.1, "standardised-by-pixel": 1.1}
 RARE = 1.25
+SURE = 0.02  # log losses below it tell nothing: a network that knows its images by heart gets surer with any scale
 AS_BUILT, PADDED, RESIZED = mark("as they are"), mark("padded with black"), mark("resized")
 
 ASKED_ONLY = ("0-1-inverted", "0-255-inverted")  # no one trains on dark garments; photos are inverted to be predicted
@@ -342,8 +343,8 @@ def _best(tried: Sequence[tuple[Tried, Array]]) -> Tried:
     most = max(one.accuracy for one, _ in tried)
     near = [one for one, _ in tried if one.accuracy >= NEARLY * most]
     if most < POOR:  # a network that has learned nothing does everything alike: it is shown what most are
-        near = [one for one in near if one.scale in ("0-1", "0-255")] or near
-    return min(near, key=lambda one: one.log_loss * HANDICAP.get(one.scale, RARE))
+        near = [one for one, _ in tried if one.scale in ("0-1", "0-255")] or near
+    return min(near, key=lambda one: (one.log_loss + SURE) * HANDICAP.get(one.scale, RARE))
 
 
 def _order(said: Array, labels: NDArray[np.int64], classes: int, best: Tried) -> tuple[int, ...]:
