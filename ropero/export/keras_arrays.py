@@ -7,7 +7,7 @@ Shapes and names are checked, so that no array can land in another's place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from ropero.errors import DataError
 from ropero.export.keras_config import Leaf, Tree
 from ropero.export.keras_container import KerasFile
+from ropero.export.keras_options import ALIASES
 from ropero.models.keras_layout import Slot
 from ropero.texts import t
 
 Array = NDArray[Any]
 TOP = ("layers", "_layer_checkpoint_dependencies")  # Keras 2.12 and 2.13 wrote the second
-NEVER_WEIGHTS = re.compile(r"(seed_generator|count$|seed_generator_state|state_var)")
+CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv2DTranspose"}  # not the depthwise ones, which Keras turned itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +38,11 @@ class Named:
 def moments(file: KerasFile, tree: Tree, leaf: Leaf) -> tuple[Array, Array] | None:
     """Mean and variance that a layer which normalises has stored; None where there are none."""
     if _is_counted(file):
-        place = next(place for one, place in _places(tree, _top(file)) if one is leaf)
+        place = next(place for one, place in _places(file.arrays, tree, lambda _: True) if one is leaf)
         found = [one for one in _vars(file.arrays, place) if one.dtype.kind == "f"]
         return (found[-2], found[-1]) if len(found) >= 2 else None
-    named = {one.name: one.array for one in _group(file, leaf.name)}
+    names = dict(zip(map(id, tree.children), _group_names(file, tree), strict=True))
+    named = {one.name: one.array for one in _group(file, names.get(id(leaf), leaf.name))}
     for mean, variance in (("moving_mean", "moving_variance"), ("mean", "variance")):
         if mean in named and variance in named:
             return named[mean], named[variance]
@@ -50,10 +52,6 @@ def moments(file: KerasFile, tree: Tree, leaf: Leaf) -> tuple[Array, Array] | No
 def _is_counted(file: KerasFile) -> bool:
     """Whether weights lie as in Keras 3, by counted classes, and not by the layers' names."""
     return any(place.split("/")[0] in TOP for place in file.arrays) and "layer_names" not in file.attributes.get("", {})
-
-
-def _top(file: KerasFile) -> str:
-    return next(top for top in TOP if any(place.startswith(f"{top}/") for place in file.arrays))
 
 
 def fill(
@@ -66,10 +64,7 @@ def fill(
 
     Raises DataError where an array lacks, is one too many, has another shape, or holds what is no finite number.
     """
-    if _is_counted(file):
-        found = dict(_counted(file.arrays, tree, slots, _top(file)))
-    else:
-        found = dict(_listed(file, tree, slots))
+    found = dict(_counted(file.arrays, tree, slots)) if _is_counted(file) else dict(_listed(file, tree, slots))
     for leaf in _unique(tree):
         wanted, given = slots.get(id(leaf), ()), found.get(id(leaf), [])
         if len(wanted) != len(given):
@@ -78,8 +73,15 @@ def fill(
                   kind=leaf.kind[:60], expected=len(wanted), got=len(given))
             )  # fmt: skip
         keep = (shortened or {}).get(id(leaf))
+        is_turned = file.backend == "theano" and ALIASES.get(leaf.kind, leaf.kind) in CONVOLUTIONS
         for slot, one in zip(wanted, given, strict=True):
-            _put(leaf, slot, one.array[..., :keep])
+            array = one.array if keep is None else one.array[..., :keep]
+            _put(leaf, slot, _turned(array) if is_turned and "kernel" in slot.name else array)
+
+
+def _turned(kernel: Array) -> Array:
+    """A kernel of Theano's, which turns windows by 180 degrees, as everyone else has it."""
+    return kernel[::-1, ::-1] if kernel.ndim == 4 else kernel[::-1]
 
 
 def _put(leaf: Leaf, slot: Slot, array: Array) -> None:
@@ -111,12 +113,23 @@ def _unique(tree: Tree) -> list[Leaf]:
 
 def _listed(file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]]) -> Iterator[tuple[int, list[Named]]]:
     """By the groups of the outermost layers; the weights of a model in it come as one list."""
-    for child in tree.children:
-        given = [one for one in _group(file, child.name) if not _is_state(one)]
+    for child, name in zip(tree.children, _group_names(file, tree), strict=True):
+        given = [one for one in _group(file, name) if not _is_state(one)]
         if isinstance(child, Leaf):
             yield id(child), given
         else:
             yield from _dealt(child, given, slots)
+
+
+def _group_names(file: KerasFile, tree: Tree) -> list[str]:
+    """What the file calls the layers; by their place where that can be, since a bare list has no name in its config."""
+    names = _names(file.attributes.get("", {}), "layer_names")
+    places = [number for number, child in enumerate(tree.children) if child.kind != "InputLayer"]
+    found = [child.name for child in tree.children]
+    if len(names) == len(places) < len(found) or len(names) == len(found):
+        for name, place in zip(names, places if len(names) < len(found) else range(len(found)), strict=True):
+            found[place] = name
+    return found
 
 
 def _group(file: KerasFile, name: str) -> list[Named]:
@@ -212,39 +225,52 @@ _TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias",
 
 
 def _counted(
-    arrays: Mapping[str, Array], tree: Tree, slots: Mapping[int, Sequence[Slot]], top: str
+    arrays: Mapping[str, Array], tree: Tree, slots: Mapping[int, Sequence[Slot]]
 ) -> Iterator[tuple[int, list[Named]]]:
     """By the places of Keras 3: layers/conv2d_1/vars/0, where 1 counts the layers of that class."""
-    places = dict(_places(tree, top))
-    seen: set[int] = set()
-    for leaf, place in places.items():
-        if id(leaf) in seen:
-            continue
-        seen.add(id(leaf))
+    for leaf, place in _places(arrays, tree, lambda one: bool(slots.get(id(one)))):
         wanted = slots.get(id(leaf), ())
         found: list[Named] = []
         for part in dict.fromkeys(slot.place for slot in wanted):
             inside = [one for one in _vars(arrays, f"{place}/{part}".rstrip("/")) if one.dtype.kind == "f"]
-            if not inside and part.endswith("cell"):  # a layer of one's own class around a cell, or an old file
-                inside = [one for one in _vars(arrays, f"{place}/{part}"[: -len("/cell")]) if one.dtype.kind == "f"]
             count = sum(slot.place == part for slot in wanted)
             found += [Named("", one) for one in inside[:count]]
         yield id(leaf), found
 
 
-def _places(tree: Tree, top: str, prefix: str = "") -> Iterator[tuple[Leaf, str]]:
-    """Each layer and where its weights are."""
-    counts: dict[str, int] = {}
-    for child in tree.children:
-        stem = snake(child.kind)
-        number = counts[stem] = counts.get(stem, -1) + 1
-        place = f"{prefix}{top}/{stem}" + (f"_{number}" if number else "")
-        if isinstance(child, Tree):
-            yield from _places(child, top, f"{place}/")
-        elif child.kind == "TimeDistributed":
-            yield child, f"{place}/layer"
-        else:
-            yield child, place
+def _places(
+    arrays: Mapping[str, Array], tree: Tree, has: Callable[[Leaf], bool], prefix: str = ""
+) -> Iterator[tuple[Leaf, str]]:
+    """Each layer that has weights, and where they are.
+
+    Not the numbers in the names count but their order: Keras 2.12 and 2.13 counted a layer with weights twice.
+    """
+    top = next((one for one in TOP if any(place.startswith(f"{prefix}{one}/") for place in arrays)), TOP[0])
+    before = f"{prefix}{top}/"
+    there = {place[len(before) :].split("/")[0] for place, one in arrays.items()
+             if place.startswith(before) and one.dtype.kind == "f"}  # fmt: skip
+    weighted = [child for child in tree.children if _has(child, has)]
+    for stem in dict.fromkeys(snake(child.kind) for child in weighted):
+        mine = [child for child in weighted if snake(child.kind) == stem]
+        names = sorted((one for one in there if re.fullmatch(rf"{stem}(_\d+)?", one)), key=_number)
+        if len(names) != len(mine):
+            names = [f"{stem}_{number}" if number else stem for number in range(len(mine))]
+        for child, name in zip(mine, names, strict=True):
+            place = before + name
+            if isinstance(child, Tree):
+                yield from _places(arrays, child, has, f"{place}/")
+            else:
+                yield child, f"{place}/layer" if child.kind == "TimeDistributed" else place
+
+
+def _has(thing: Tree | Leaf, has: Callable[[Leaf], bool]) -> bool:
+    return any(map(has, thing.leaves())) if isinstance(thing, Tree) else has(thing)
+
+
+def _number(name: str) -> int:
+    """1 of conv2d_1, 0 of conv2d."""
+    found = re.search(r"_(\d+)$", name)
+    return int(found[1]) if found else 0
 
 
 def snake(kind: str) -> str:

@@ -18,10 +18,13 @@ MAX_DEPTH = 20  # models in models
 MAX_CALLS = 1000  # as many as a layer list may have layers
 SEQUENTIAL, FUNCTIONAL = ("Sequential",), ("Functional", "Model")
 INPUT_LAYER = "InputLayer"
-_ALLOWED = {"training", "mask"}  # arguments of a call that change nothing when a network only answers
+OPERATIONS = "keras.ops"  # the package of x / 255 and the like, as Keras 3 calls it
+_ALLOWED = {"training", "mask", "name"}  # arguments of a call that change nothing when a network only answers
 _NEVER = (KeyError, TypeError, ValueError, IndexError, AttributeError)  # what walking through a wrong structure raises
 
 Sides = tuple[int | None, ...]
+Source = tuple[str, int, int]  # a layer's name, which of its calls, which of its outputs
+NONE: Mapping[int, float] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +57,14 @@ class Tree:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """A layer at work: numbers of the values it takes, and of the one it makes. place: its name with its models'."""
+    """A layer at work: numbers of the values it takes, and of the one it makes. place: its name with its models'.
+    constants: of an operation, the numbers among what it takes, by their place."""
 
     leaf: Leaf
     inputs: tuple[int, ...]
     output: int
     place: str
+    constants: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,14 +142,16 @@ class _Reading:
             self.wires[id(tree)] = config
         return tree
 
-    def call(self, thing: Leaf | Tree, inputs: list[int], place: str, depth: int) -> list[int]:
+    def call(
+        self, thing: Leaf | Tree, inputs: list[int], place: str, depth: int, constants: Mapping[int, float] = NONE
+    ) -> list[int]:
         """The values that a layer or a model makes of others."""
         if isinstance(thing, Tree):
             return self.call_model(thing, inputs, place, depth + 1)
         if thing.kind == INPUT_LAYER:
             return inputs
         self.values += 1
-        self.calls.append(Call(thing, tuple(inputs), self.values, place))
+        self.calls.append(Call(thing, tuple(inputs), self.values, place, constants))
         if len(self.calls) > MAX_CALLS:
             raise DataError(t("A network may have {n} layers at most.", n=MAX_CALLS))
         return [self.values]
@@ -176,27 +183,28 @@ class _Reading:
                   "keras.Model(model.input, model.get_layer(NAME).output).", n=len(ends),
                   names=", ".join(name for name, _, _ in ends)[:100])
             )  # fmt: skip
-        made: dict[tuple[str, int, int], int] = dict(zip(starts, inputs, strict=True))
-        given = {name for name, _, _ in starts}
+        made: dict[Source, int] = dict(zip(starts, inputs, strict=True))
+        begun = {name for name, _, _ in starts}
         open_calls = [
-            (str(one["name"]), number, _sources(node))
+            (str(one["name"]), number, *_operands(str(one["name"]), str(one["class_name"]), node))
             for one in config["layers"]
-            if str(one["name"]) not in given
+            if str(one["name"]) not in begun
             for number, node in enumerate(one.get("inbound_nodes") or [])
         ]
         if len(open_calls) > MAX_CALLS:
             raise DataError(t("A network may have {n} layers at most.", n=MAX_CALLS))
-        taken = {*ends, *(source for _, _, sources in open_calls for source in sources)}
+        taken = {*ends, *(source for _, _, sources, _ in open_calls for source in sources)}
         first = {name: _first_call(name, taken, child) for name, child in by_name.items()}
         # Keras lists layers by depth, old ones not always in an order in which each comes after what it takes.
         while open_calls:
             waiting = []
-            for name, number, sources in open_calls:
+            for name, number, sources, constants in open_calls:
                 if all(source in made for source in sources):
-                    values = self.call(by_name[name], [made[one] for one in sources], prefix + name, depth)
+                    given = [made[one] for one in sources]
+                    values = self.call(by_name[name], given, prefix + name, depth, constants)
                     made |= {(name, number + first[name], tensor): value for tensor, value in enumerate(values)}
                 else:
-                    waiting.append((name, number, sources))
+                    waiting.append((name, number, sources, constants))
             if len(waiting) == len(open_calls):
                 # Calls that were made outside this model have no sources in it: a layer that is shared with another.
                 if all(end in made for end in ends):
@@ -206,7 +214,7 @@ class _Reading:
         return [made[end] for end in ends]
 
 
-def _first_call(name: str, taken: set[tuple[str, int, int]], thing: Leaf | Tree) -> int:
+def _first_call(name: str, taken: set[Source], thing: Leaf | Tree) -> int:
     """The number that a layer's first call has: 1 of a model, since its own making counts, where the file does so."""
     return int(isinstance(thing, Tree) and min((call for one, call, _ in taken if one == name), default=0) > 0)
 
@@ -214,6 +222,8 @@ def _first_call(name: str, taken: set[tuple[str, int, int]], thing: Leaf | Tree)
 def _leaf(kind: str, entry: Mapping[str, Any], name: str) -> Leaf:
     config = entry["config"] if isinstance(entry["config"], Mapping) else {}
     called = str(config.get("name") or entry.get("name") or name or kind.lower())
+    if ".ops." in f"{entry.get('module')}." and str(entry.get("module")).startswith("keras."):
+        return Leaf(kind, str(entry.get("name") or name or kind.lower()), config, False, OPERATIONS)
     package = "" if _is_keras(entry) else str(entry.get("registered_name") or entry.get("module") or kind)
     return Leaf(kind.rpartition(">")[2], called, config, config.get("trainable", True) is not False, package[:100])
 
@@ -227,7 +237,7 @@ def _is_keras(entry: Mapping[str, Any]) -> bool:
     return own and registered in (None, entry["class_name"]) and ".ops." not in f"{module}."
 
 
-def _ends(listed: Any) -> list[tuple[str, int, int]]:
+def _ends(listed: Any) -> list[Source]:
     """["input", 0, 0] of one, a list or a dict of them of several."""
     if isinstance(listed, Mapping):
         listed = list(listed.values())
@@ -236,32 +246,44 @@ def _ends(listed: Any) -> list[tuple[str, int, int]]:
     return [(str(name), int(node), int(tensor)) for name, node, tensor, *_ in listed]
 
 
-def _sources(node: Any) -> list[tuple[str, int, int]]:
-    """What a call takes: [["conv2d", 0, 0, {}], ...] in Keras 2, {"args": [...], "kwargs": {...}} in Keras 3."""
+def _operands(name: str, kind: str, node: Any) -> tuple[list[Source], dict[int, float]]:
+    """What a call takes: [["conv2d", 0, 0, {}], ...] in Keras 2, {"args": [...], "kwargs": {...}} in Keras 3; the
+    constants of an operation such as x / 255 by their place among them."""
+    found: list[Source] = []
+    constants: dict[int, float] = {}
+    extra: dict[str, Any] = {}
     if isinstance(node, Mapping):
-        found = [one for argument in node.get("args", []) for one in _tensors(argument)]
-        extra = node.get("kwargs") or {}
-        constants = [one for one in node.get("args", []) if not list(_tensors(one))]
-        _no_arguments(extra)
-        if constants:
-            raise DataError(t("a layer is called with {value}, which ropero does not read.", value=str(constants)[:60]))
-        return found
-    if node and isinstance(node[0], str):  # a single source without a list around it
-        node = [node]
-    for one in node:
-        _no_arguments(one[3] if len(one) > 3 else {})
-    return [(str(one[0]), int(one[1]), int(one[2])) for one in node]
-
-
-def _no_arguments(extra: Mapping[str, Any]) -> None:
-    for name, value in extra.items():
-        if name not in _ALLOWED and value is not None:
+        for place, argument in enumerate(node.get("args", [])):
+            if tensors := list(_tensors(argument)):
+                found += tensors
+            else:
+                extra[str(place)] = argument
+        extra |= node.get("kwargs") or {}
+    else:
+        for one in [node] if node and isinstance(node[0], str) else node:  # a single source may have no list around it
+            rest = dict(one[3]) if len(one) > 3 else {}
+            if one[0] == "_CONSTANT_VALUE":  # 1 - x: the number stands first, the layer among the options
+                extra["0"], other = one[2], rest.pop("y", None)
+                found.append((str(other[0]), int(other[1]), int(other[2])))
+            else:
+                found.append((str(one[0]), int(one[1]), int(one[2])))
+            extra |= rest
+    for option, value in extra.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and option in ("0", "1", "y"):
+            constants[0 if option == "0" else 1] = float(value)
+        elif option not in _ALLOWED and value is not None:
             raise DataError(
-                t("a layer is called with {value}, which ropero does not read.", value=f"{name}={value}"[:60])
+                t(
+                    "layer {layer} ({kind}) is called with {value}, which ropero does not read.",
+                    layer=name[:60],
+                    kind=kind[:60],
+                    value=f"{option}={value}"[:60],
+                )
             )
+    return found, constants
 
 
-def _tensors(argument: Any, depth: int = 0) -> Iterator[tuple[str, int, int]]:
+def _tensors(argument: Any, depth: int = 0) -> Iterator[Source]:
     if isinstance(argument, Mapping) and argument.get("class_name") == "__keras_tensor__":
         name, node, tensor = argument["config"]["keras_history"]
         yield str(name), int(node), int(tensor)

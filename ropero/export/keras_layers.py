@@ -12,33 +12,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from ropero.errors import DataError, RoperoError, UsageError, did_you_mean
-from ropero.export.keras_config import Call, Leaf, Network
+from ropero.export.keras_config import OPERATIONS, Call, Leaf, Network
 from ropero.export.keras_container import plain_name
-from ropero.export.keras_options import HARMLESS, READ, RENAMED, TRAINING_ONLY, is_neutral, plain
+from ropero.export.keras_options import ALIASES, HARMLESS, READ, RENAMED, TRAINING_ONLY, is_neutral, plain
 from ropero.models.activations import Activation, Softmax
 from ropero.models.entries import LAYERS
-from ropero.models.layers import ACTIVATIONS, LINEAR, LOG_SOFTMAX, SOFTMAX, Layer, Shape
+from ropero.models.layers import ACTIVATIONS, LINEAR, LOG_SOFTMAX, SOFTMAX, Layer, Rescaling, Shape
 from ropero.models.merging import INPUT, Merge
 from ropero.models.spatial import Permute
 from ropero.texts import mark, t
 
-# What other Kerases called the same.
-ALIASES = {
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "SyncBatchNormalization": "BatchNormalization",
-    "Convolution1D": "Conv1D",
-    "Convolution2D": "Conv2D",
-    "Convolution2DTranspose": "Conv2DTranspose",
-    "SeparableConvolution2D": "SeparableConv2D",
-    "MaxPool2D": "MaxPooling2D",
-    "AvgPool2D": "AveragePooling2D",
-    "GlobalAvgPool2D": "GlobalAveragePooling2D",
-    "GlobalMaxPool2D": "GlobalMaxPooling2D",
-    "ThresholdedReLU": "ReLU",
-    "CuDNNLSTM": "LSTM",
-    "CuDNNGRU": "GRU",
-}
 # Layers that only training feels and that ropero has no line for.
 INERT = {
     "ActivityRegularization", "RandomBrightness", "RandomColorJitter", "RandomColorDegeneration", "RandomContrast",
@@ -47,13 +30,14 @@ INERT = {
     "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom", "CutMix", "MixUp", "RandAugment",
     "AugMix",
 }  # fmt: skip
-_PROGRAM = mark("it is an operation of TensorFlow's between the layers, not a layer.")
+_PROGRAM = mark(
+    "it is an operation between the layers, not a layer; ropero reads sums, products and those with a number."
+)
 _WORDS = mark("it reads words, not pixels.")
 _ATTENTION = mark("ropero has no such layer.")
 # Layers that many models have and that ropero does not read, and why.
 REFUSED = {
     "Lambda": mark("it is a Lambda, which holds its author's code; code of a file is never run."),
-    "TFOpLambda": _PROGRAM,
     "SlicingOpLambda": _PROGRAM,
     "TensorFlowOpLayer": _PROGRAM,
     "ClassMethod": _PROGRAM,
@@ -144,7 +128,7 @@ def _add(making: _Making, call: Call) -> None:
     """The lines of a call. Raises UsageError for what is not read."""
     leaf = call.leaf
     kind = ALIASES.get(leaf.kind, leaf.kind)
-    if leaf.package:
+    if leaf.package and leaf.package != OPERATIONS:
         _refuse(
             t("it is a class of its author's ({name}), whose code a file does not hold; ", name=leaf.package)
             + onnx_instead()
@@ -180,6 +164,10 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
     """ropero's layers for a call, and which of them has its weights."""
     options = dict(call.leaf.options)
     shape = making.shapes[making.names[call.inputs[0]]]
+    if call.leaf.package == OPERATIONS or kind == "TFOpLambda":
+        return [(operation(call), False)]
+    if call.constants:
+        _refuse(t("it is called with a number, which ropero does not read; ") + onnx_instead() + ".")
     if kind in INERT:
         return []
     if kind in REFUSED:
@@ -207,6 +195,32 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
         back = [(Permute(dims=(3, 1, 2)), False)] if len(after(layer, [turned])) == 3 else []
         made = [(Permute(dims=(2, 3, 1)), False), made[0], *back, *made[1:]]
     return made
+
+
+def operation(call: Call) -> Layer:
+    """x / 255 and the like, and sums and products of two values, as layers. Raises UsageError for any other one."""
+    kind = str(call.leaf.options.get("function", call.leaf.kind)).rpartition(".")[2].lower().replace("true", "tru")
+    name = {"trudivide": "divide", "trudiv": "divide", "div": "divide", "sub": "subtract", "mul": "multiply"}.get(
+        kind, kind
+    )
+    if len(call.inputs) == 2 and not call.constants and name in ("add", "subtract", "multiply"):
+        return LAYERS[name.capitalize()]()
+    if len(call.inputs) == 1 and len(call.constants) == 1:
+        ((place, number),) = call.constants.items()
+        lines = {
+            ("add", 0): (1.0, number),
+            ("add", 1): (1.0, number),
+            ("subtract", 0): (-1.0, number),
+            ("subtract", 1): (1.0, -number),
+            ("multiply", 0): (number, 0.0),
+            ("multiply", 1): (number, 0.0),
+        }
+        if number:
+            lines["divide", 1] = (1 / number, 0.0)
+        if (name, place) in lines:
+            scale, offset = lines[name, place]
+            return Rescaling(scale=scale, offset=offset)
+    _refuse(t(_PROGRAM) + " " + t("It can be gone round:") + " " + onnx_instead() + ".")
 
 
 def _translated(making: _Making, kind: str, options: Mapping[str, Any], is_last: bool) -> list[tuple[Layer, bool]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,10 @@ def _outputs(path: Path, lines: Sequence[Line], shape: Shape) -> int:
 def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | None:
     """What the first layer that looks at pixels says of their scale."""
     for call in network.calls:
-        kind, options = call.leaf.kind, call.leaf.options
+        kind, options = call.leaf.kind, dict(call.leaf.options)
+        if len(call.constants) == 1:  # x / 255
+            with suppress(UsageError):
+                options, kind = vars(keras_layers.operation(call)), "Rescaling"
         if kind == "Rescaling":
             scale = options.get("scale")
             return "0-255" if isinstance(scale, int | float) and 0 < scale < 0.05 else None
