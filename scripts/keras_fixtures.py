@@ -19,6 +19,7 @@ import inspect
 import json
 import os
 import platform
+import re
 import sys
 import tempfile
 import warnings
@@ -54,7 +55,8 @@ ABOUT = {
 
 def said(error: BaseException) -> str:
     """An error in a line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    plain = re.sub(r"\x1b\[\d*m", "", str(error))  # Keras prints in bold
+    return f"{type(error).__name__}: {' '.join(plain.split())}"[:200]
 
 
 def read_again(k: Any, path: Path, x: Any, predictions: Any) -> str:

@@ -267,6 +267,9 @@ def _operands(name: str, kind: str, node: Any) -> tuple[list[Source], dict[int, 
                 found.append((str(other[0]), int(other[1]), int(other[2])))
             else:
                 found.append((str(one[0]), int(one[1]), int(one[2])))
+                if isinstance(other := rest.get("y"), list) and len(other) == 3:  # two layers, the second an option
+                    found.append((str(other[0]), int(other[1]), int(other[2])))
+                    del rest["y"]
             extra |= rest
     for option, value in extra.items():
         if isinstance(value, int | float) and not isinstance(value, bool) and option in ("0", "1", "y"):

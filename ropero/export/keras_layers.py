@@ -30,9 +30,8 @@ INERT = {
     "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom", "CutMix", "MixUp", "RandAugment",
     "AugMix",
 }  # fmt: skip
-_PROGRAM = mark(
-    "it is an operation between the layers, not a layer; ropero reads sums, products and those with a number."
-)
+_PROGRAM = mark("it is an operation between the layers; of these ropero reads sums, products, and those with a number.")
+_ARITHMETIC = {"truedivide": "divide", "truediv": "divide", "div": "divide", "sub": "subtract", "mul": "multiply"}
 _WORDS = mark("it reads words, not pixels.")
 _ATTENTION = mark("ropero has no such layer.")
 # Layers that many models have and that ropero does not read, and why.
@@ -164,10 +163,8 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
     """ropero's layers for a call, and which of them has its weights."""
     options = dict(call.leaf.options)
     shape = making.shapes[making.names[call.inputs[0]]]
-    if call.leaf.package == OPERATIONS or kind == "TFOpLambda":
+    if call.leaf.package == OPERATIONS or kind == "TFOpLambda" or call.constants:
         return [(operation(call), False)]
-    if call.constants:
-        _refuse(t("it is called with a number, which ropero does not read; ") + onnx_instead() + ".")
     if kind in INERT:
         return []
     if kind in REFUSED:
@@ -199,10 +196,8 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
 
 def operation(call: Call) -> Layer:
     """x / 255 and the like, and sums and products of two values, as layers. Raises UsageError for any other one."""
-    kind = str(call.leaf.options.get("function", call.leaf.kind)).rpartition(".")[2].lower().replace("true", "tru")
-    name = {"trudivide": "divide", "trudiv": "divide", "div": "divide", "sub": "subtract", "mul": "multiply"}.get(
-        kind, kind
-    )
+    kind = str(call.leaf.options.get("function", call.leaf.kind)).rpartition(".")[2].lower()
+    name = _ARITHMETIC.get(kind, kind)
     if len(call.inputs) == 2 and not call.constants and name in ("add", "subtract", "multiply"):
         return LAYERS[name.capitalize()]()
     if len(call.inputs) == 1 and len(call.constants) == 1:

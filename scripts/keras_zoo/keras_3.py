@@ -85,8 +85,8 @@ KERAS_3_15_TORCH = (
     Fixture("quantised", plain.dense, "model.quantize('int8')", (INT8,), refused="weights quantised to int8"),
     LAMBDA(kinds=BOTH),
     Fixture("own-layer", refused.with_own_layer, "", (ZIP,), refused="a layer of its owner's own class, Doubled"),
-    Fixture("two-inputs", refused.two_inputs, "", (ZIP,), refused="two inputs"),
-    Fixture("two-outputs", refused.two_outputs, "", (ZIP,), refused="two outputs"),
+    Fixture("two-inputs", refused.two_inputs, "", (ZIP,), refused="it takes two inputs"),
+    Fixture("two-outputs", refused.two_outputs, "", (ZIP,), refused="it gives two outputs"),
     Fixture("attention", refused.attention, "", (ZIP,), refused="a layer that ropero has not: MultiHeadAttention"),
 )
 KERAS_3_15_TF = (CNN("written on TensorFlow", (ZIP,)),)

@@ -94,7 +94,7 @@ TF_2_11 = (
         "training_config names a loss and a metric that are nobody's",
         compiled={"loss": named_loss, "metrics": [named_metric]},
     ),
-    Fixture("chunks", graphs.nested_functional, "names of weights spread over several attributes", header=400),
+    Fixture("chunks", graphs.nested_functional, "names of weights spread over several attributes", header=120),
 )
 TF_2_12 = (
     CNN(
@@ -166,8 +166,8 @@ TF_2_15 = (
         BOTH,
         refused="an activation of its owner's own, course>squared",
     ),
-    Fixture("two-outputs", refused.two_outputs, "", BOTH, refused="two outputs"),
-    Fixture("two-inputs", refused.two_inputs, "", BOTH, refused="two inputs"),
+    Fixture("two-outputs", refused.two_outputs, "", BOTH, refused="it gives two outputs"),
+    Fixture("two-inputs", refused.two_inputs, "", BOTH, refused="it takes two inputs"),
     Fixture("autoencoder", refused.autoencoder, "", BOTH, refused="its output is an image"),
     Fixture("regression", refused.regression, "", (H5,), refused="a single number out, no classes"),
     Fixture("text", refused.text, "", (H5,), refused="takes words, not images: Embedding"),
