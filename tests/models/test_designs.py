@@ -139,6 +139,7 @@ def test_any_other_softmax_stays(entries: list[dict[str, Any]]) -> None:
 
 
 def test_names_of_weights_stay_those_of_stored_runs() -> None:
+    assert parts(build_from_zoo("quick", SHAPE, 10)) == []  # which is no layer list
     entries = [conv(activation="relu"), NORM, FLATTEN, {"type": "Dense", "units": 5, "activation": "relu"}, DENSE]
     found = [name for name in build(from_json(entries), SHAPE, 10).state_dict() if not name.endswith("tracked")]
     assert found == [
