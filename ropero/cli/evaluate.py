@@ -75,8 +75,14 @@ def evaluate(
 
 def show_evaluation(done: Evaluated) -> None:
     """The per-class report, and what it took to get it."""
-    judge = done.run.judge
-    show_report(done.evaluation, unmeasured=judge is not None and not judge.held_out)
+    judge, origin = done.run.judge, done.run.origin
+    show_report(done.evaluation, unmeasured=judge is not None and not judge.held_out and not origin)
+    if origin:
+        from ropero.export.origin import doubts
+
+        found = done.evaluation
+        for sentence in doubts(origin, found.split, found.accuracy, found.interval[0]):
+            screen.say(sentence)
     if not done.fresh:
         screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
     if done.evaluation.split == "test":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ropero.export.pixels import ABOUT, AS_BUILT, POOR
+from ropero.metrics.statistics import wilson_interval
 from ropero.texts import t
 from ropero.texts.numbers import percent, whole
 
@@ -69,6 +70,32 @@ def _is_near(one: Mapping[str, Any], taken: Mapping[str, Any]) -> bool:
     """Whether another choice does about as well in both figures."""
     close = abs(one["accuracy"] - taken["accuracy"]) < NEAR and one["log_loss"] < taken["log_loss"] + 2 * NEAR
     return bool(close)
+
+
+def doubts(origin: Mapping[str, Any], split: str, accuracy: float, least: float) -> list[str]:
+    """What to keep in mind with the figures of an imported model.
+
+    Args:
+        accuracy: on the images of a part of the data. least: the lower end of its interval.
+    """
+    said = [
+        t(
+            "Its probabilities are its own, and its verdicts by rule, not measured: which images it has learned from "
+            "is not known."
+        )
+    ]
+    taken = next(one for one in origin["pixels"]["tried"] if is_taken(origin, one))
+    seen = round(taken["accuracy"] * origin["pixels"]["images"])
+    if split == "test" and least > wilson_interval(seen, origin["pixels"]["images"])[1]:
+        said.append(
+            t(
+                "It does better on test images than on training images ({test}, {train}): it may have been trained on "
+                "the test images.",
+                test=percent(accuracy, 1),
+                train=percent(taken["accuracy"], 1),
+            )
+        )
+    return said
 
 
 def unknown_training() -> str:

@@ -285,7 +285,7 @@ def _trust(run: Run, evaluation: Evaluation) -> Section:
     if rows:
         columns = [t("Verdict"), t("Images"), t("Share of all"), t("Right")]
         blocks.append(Table(t("Sure, unsure, not a garment"), columns, rows, [1, 2, 3]))
-    blocks.append(Paragraph(verdicts.verdicts(evaluation, run.judge)))
+    blocks.append(Paragraph(verdicts.verdicts(evaluation, run.judge, run.origin)))
     return Section(t("How far it can be trusted"), blocks)
 
 
@@ -378,7 +378,7 @@ def conclusions(run: Run, evaluation: Evaluation) -> list[Paragraph]:
     """What the figures say in the end."""
     return [
         Paragraph(words.conclusions(evaluation, run.history, run.config)),
-        Paragraph([*verdicts.diagnosis(run.history), *verdicts.verdicts(evaluation, run.judge)[:2]]),
+        Paragraph([*verdicts.diagnosis(run.history), *verdicts.verdicts(evaluation, run.judge, run.origin)[:2]]),
     ]
 
 

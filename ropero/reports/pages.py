@@ -117,7 +117,7 @@ def _run_values(
         "curve_notes": words.curve_notes(run.config, history) if len(history) else [],
         "diagnosis": verdicts.diagnosis(history),
         "calibration": _calibration(evaluation),
-        "verdicts": verdicts.verdicts(evaluation, run.judge),
+        "verdicts": verdicts.verdicts(evaluation, run.judge, run.origin),
         "verdict_rows": parts.verdict_rows(evaluation),
         "coverage": parts.svg(
             as_svg(document.coverage_figure(evaluation), t("Accuracy when only the surest images are answered"))

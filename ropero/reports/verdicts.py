@@ -5,10 +5,14 @@ Knows nothing of HTML. Sentences come translated, in the language in force.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ropero.evaluation.diagnosis import AHEAD, diagnose
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import REFUSED, SURE, Judge
 from ropero.evaluation.unknown import METHODS
+from ropero.export.origin import doubts
 from ropero.metrics.statistics import wilson_interval
 from ropero.texts import t
 from ropero.texts.numbers import Numbers
@@ -58,10 +62,15 @@ def diagnosis(history: History) -> list[str]:
     return said or [t("The curves show nothing unusual.")]
 
 
-def verdicts(evaluation: Evaluation, judge: Judge | None) -> list[str]:
-    """What "sure", "unsure" and "not a garment" mean here, and what they gave."""
+def verdicts(evaluation: Evaluation, judge: Judge | None, origin: Mapping[str, Any] | None = None) -> list[str]:
+    """What "sure", "unsure" and "not a garment" mean here, and what they gave.
+
+    origin: of an imported model, what its run remembers of it.
+    """
     if evaluation.judged is None or judge is None:
         return []
+    if origin:
+        return doubts(origin, evaluation.split, evaluation.accuracy, evaluation.interval[0])
     n = Numbers.current()
     if not judge.held_out:
         return [

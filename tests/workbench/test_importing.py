@@ -118,6 +118,8 @@ def test_every_verb_takes_the_file(
     assert "fashion.keras was written by Keras 3" in page
     assert "How it was trained is not known" in page
     assert "Learning curves" not in page
+    assert "its verdicts by rule, not measured" in page
+    assert "Train with --validation" not in page
     assert "ropero import fashion.keras --data" in page
     for form in ("md", "ipynb"):
         assert Path(say(capsys, "report", model, "--data", source, "--format", form, "--plain")["report"]).exists()
@@ -161,3 +163,13 @@ def test_a_mistake_is_one_sentence(
         err = capsys.readouterr().err
         assert words in err
         assert "Traceback" not in err
+
+
+def test_a_network_that_knows_the_test_images_better_is_noticed() -> None:
+    from ropero.export.origin import doubts
+
+    tried = {"scale": "0-1", "size": "as they are", "accuracy": 0.85, "log_loss": 0.4}
+    origin = {"pixels": {"scale": "0-1", "size": "as they are", "images": 2000, "tried": [tried]}}
+    assert len(doubts(origin, "test", 0.86, 0.853)) == 1
+    assert "may have been trained on the test images" in doubts(origin, "test", 0.93, 0.925)[1]
+    assert len(doubts(origin, "train", 0.93, 0.925)) == 1
