@@ -35,8 +35,10 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Third parties that any room may use, and those that only some may.
 EVERYWHERE = {"numpy"}
 ONLY_IN = {
-    "torch": {"runtime", "data", "models", "training", "evaluation"},
-    "safetensors": {"models", "training"},
+    "torch": {"runtime", "data", "models", "training", "evaluation", "export"},
+    "safetensors": {"models", "training", "export"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
     "tensorboard": {"training"},
     "PIL": {"data", "evaluation", "reports", "workbench"},
     "pyarrow": {"data"},
