@@ -84,13 +84,22 @@ def by_runtime(content: bytes | str, x: Array, outputs: Sequence[str] | None = N
     return found
 
 
-def graph_of(file: OnnxFile, sides: tuple[int, ...]) -> OperatorGraph:
-    """A file's network with its weights, as its graph alone."""
+def short(value: object) -> str:
+    """A test's name for what may hold arrays: their shapes."""
+    if isinstance(value, np.ndarray):
+        return str(value.tolist() if value.size < 5 else value.shape)
+    if isinstance(value, list | tuple):
+        return ",".join(map(short, value))
+    return ",".join(f"{key}={short(one)}" for key, one in value.items()) if isinstance(value, dict) else str(value)
+
+
+def graph_of(file: OnnxFile, shape: tuple[int, ...]) -> OperatorGraph:
+    """A file's network with its weights, as its graph alone, for batches of this shape."""
     nodes, tensors, output = simplify(
         file.nodes, {name: torch.from_numpy(one.copy()) for name, one in file.tensors.items()}, file.output
     )
     held = {name: Held.of(one) for name, one in tensors.items()}
-    made = OperatorGraph(nodes, held, Ends(file.input, output), sides)
+    made = OperatorGraph(nodes, held, Ends(file.input, output, batch=shape[0]), shape[1:])
     made.fill(tensors)
     return made
 
@@ -99,7 +108,7 @@ def by_ropero(content: bytes, x: Array, folder: Path) -> Array:
     """What ropero's operators give for the same file."""
     path = folder / "model.onnx"
     path.write_bytes(content)
-    made = graph_of(read(path), x.shape[1:])
+    made = graph_of(read(path), x.shape)
     with torch.inference_mode():
         found: Array = made(torch.from_numpy(x)).numpy()
     return found

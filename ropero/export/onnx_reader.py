@@ -37,6 +37,7 @@ MAX_SIDES = 5  # of what goes in
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 _INPUTS = {**_FLOATS, 2: "uint8"}
 _FEW_CHANNELS = 4  # a side that is larger is no side of colours
+_SAID_AGAIN = ("Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast")
 _SHOWN_METADATA = 100
 
 Sides = tuple[int | None, ...]
@@ -273,13 +274,21 @@ class _Reading:
                 t("gives the number or the name of a class alone, and no value for each; export it with its "
                   "probabilities.")
             )  # fmt: skip
-        rows = [one for one in values if len(one.type.tensor_type.shape.dim) in (0, 2)] if len(values) > 1 else values
+        rows = self._rows(values) if len(values) > 1 else values
         if len(rows) != 1:
             raise DataError(
                 t("has several outputs ({names}); say which one has a value for each class.",
                   names=cut(", ".join(names)))
             )  # fmt: skip
         return str(rows[0].name)
+
+    def _rows(self, values: Sequence[Any]) -> list[Any]:
+        """Of several outputs those that may be (N, K), without what is only another one's softmax."""
+        found = [one for one in values if len(one.type.tensor_type.shape.dim) in (0, 2)]
+        names = {one.name for one in found}
+        makers = {one.name: self.graph.node[self.makers[one.name]] for one in found if one.name in self.makers}
+        again = {name for name, node in makers.items() if node.op_type in _SAID_AGAIN and names & set(node.input)}
+        return [one for one in found if one.name not in again]
 
     def _holds_values(self, output: Any) -> bool:
         """Whether an output may hold a value for each class: floats, or scikit-learn's dictionaries."""

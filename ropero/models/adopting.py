@@ -147,10 +147,10 @@ def _unbound(raw: RawGraph, fixed: int) -> Iterator[Node]:
     for place, node in enumerate(raw.nodes):
         shape = numbers.get(node.inputs[1]) if node.op == "Reshape" and len(node.inputs) > 1 else None
         sides = list(shape.wholes("value") or ()) if shape is not None else []
-        if sides[:1] == [fixed]:
+        if sides[:1] == [fixed] and 0 not in sides:
             name = f"{node.outputs[0]} {place} shape"
             yield Node(CONSTANT, "", (), (name,), constant(torch.tensor([0, *sides[1:]])))
-            node = replace(node, inputs=(node.inputs[0], name))
+            node = replace(node, inputs=(node.inputs[0], name), attributes={})
         yield node
 
 
@@ -177,11 +177,11 @@ def _behind(raw: RawGraph, ops: Sequence[tuple[str, Mapping[str, object]]]) -> R
 def _with_logits(raw: RawGraph, probe: _Probe, classes: int) -> RawGraph:
     """The graph as one whose softmax are the probabilities that it gives."""
     answers = probe.answers(raw)
-    end = _end(raw)
+    end, shared = _end(raw)
     if answers.shape[1] == 1 and classes == 2:
         return _two_classes(raw, end)
     if end is not None:
-        tried = _without(raw, end)
+        tried = _without(raw, end, *shared)
         if end.op == "Sigmoid":  # log(sigmoid(x)) = -softplus(-x)
             tried = _behind(tried, [("Neg", {}), ("Softplus", {}), ("Neg", {})])
         if _close(probe.answers(tried).softmax(1), _shares(answers, end)):
@@ -212,26 +212,32 @@ def _two_classes(raw: RawGraph, end: Node | None) -> RawGraph:
     return replace(tried, nodes=tuple(nodes), output=both)
 
 
-def _end(raw: RawGraph) -> Node | None:
-    """The softmax or sigmoid that a graph ends with, if it does; what stands behind it moves values at most."""
+def _end(raw: RawGraph) -> tuple[Node | None, list[Node]]:
+    """(the softmax or sigmoid that a graph ends with, if it does, what divides its values by their sum); what else
+    stands behind it moves values at most."""
     makers = {name: node for node in raw.nodes for name in node.outputs}
     name = raw.output
+    shared: list[Node] = []
     while name in makers:
         node = makers[name]
         if node.op in ("Softmax", "LogSoftmax", "Sigmoid"):
-            return node
-        if node.op not in _PASSING:
-            return None
+            return node, shared
+        if node.op == "LpNormalization" and node.whole("p", 2) == 1:
+            shared.append(node)
+        elif node.op not in _PASSING:
+            break
         name = node.inputs[0]
-    return None
+    return None, []
 
 
-def _without(raw: RawGraph, end: Node) -> RawGraph:
-    """The graph without this node: what took its values takes what it took."""
-    rest = [node for node in raw.nodes if node is not end]
-    output = end.inputs[0] if raw.output == end.outputs[0] else raw.output
-    nodes = needed(list(renamed(rest, {end.outputs[0]: end.inputs[0]})), output)
-    return replace(raw, nodes=tuple(nodes), output=output)
+def _without(raw: RawGraph, *gone: Node) -> RawGraph:
+    """The graph without these nodes: what took the values of one takes what it took."""
+    names: dict[str, str] = {}
+    for one in sorted(gone, key=raw.nodes.index):
+        names[one.outputs[0]] = names.get(one.inputs[0], one.inputs[0])
+    output = names.get(raw.output, raw.output)
+    rest = [node for node in raw.nodes if node not in gone]
+    return replace(raw, nodes=tuple(needed(list(renamed(rest, names)), output)), output=output)
 
 
 def _close(found: Tensor, expected: Tensor) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ropero.models.nodes import DTYPES, Held, Node, told_of
+from ropero.models.nodes import DTYPES, Held, Node, TooLargeError, allowing, room, room_for, told_of
 from ropero.models.operators import CONSTANT, operator
 from ropero.models.operators_recurrent import Recurrent
 from ropero.models.operators_shape import constant, value_of
@@ -29,7 +29,7 @@ def simplify(nodes: Sequence[Node], tensors: Mapping[str, Tensor], output: str) 
     """
     nodes, output = _without_inert(needed(nodes, output), output)
     kept, known = _folded(nodes, tensors)
-    kept = needed(kept, output)
+    kept = needed(_without_blanks(kept, known), output)
     numbers, held = _placed(kept, known, output)
     return [*numbers, *kept], held, output
 
@@ -86,12 +86,15 @@ def _computed(node: Node, known: Mapping[str, Tensor]) -> tuple[Tensor, ...] | N
     if isinstance(compute, Recurrent):
         return None
     with torch.no_grad():
-        bare = [one if one is None or place in how.host else one.to("meta") for place, one in enumerate(given)]
-        shapes = _several(compute(*bare))
-        size, before = (sum(one.numel() for one in some if one is not None) for some in (shapes, given))
-        if size > before + _GROWN:
+        try:
+            with allowing(sum(one.numel() for one in given if one is not None) + _GROWN):
+                if how.spreads:
+                    room_for(given)
+                found = _several(compute(*given))
+                room(sum(one.numel() for one in found))
+        except TooLargeError:
             return None
-        return tuple(_kept(one) for one in _several(compute(*given)))
+    return tuple(map(_kept, found))
 
 
 def _several(found: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -102,6 +105,23 @@ def _kept(values: Tensor) -> Tensor:
     """A result in memory of its own, of a type that is kept."""
     values = values.detach().contiguous().clone()
     return values if values.dtype in DTYPES.values() else values.float()
+
+
+def _without_blanks(nodes: Sequence[Node], known: Tensors) -> list[Node]:
+    """Zeros that are only spread out, such as the states that recurrent layers begin with, as that: no one learned
+    them. Adds to what is known."""
+    blank = {name for name, values in known.items() if values.ndim and not values.any()}
+    blank -= {name for node in nodes for name in node.inputs if node.op != "Expand"}
+    found = []
+    for node in nodes:
+        if node.op == "Expand" and node.inputs[0] in blank:
+            shape, zero, spread = (f"{node.outputs[0]} {what}" for what in ("shape", "zero", "blank"))
+            values = known[node.inputs[0]]
+            known[shape], known[zero] = torch.tensor(values.shape), torch.zeros((), dtype=values.dtype)
+            found.append(Node("Expand", node.name, (zero, shape), (spread,)))
+            node = replace(node, inputs=(spread, *node.inputs[1:]))
+        found.append(node)
+    return found
 
 
 def _placed(nodes: Sequence[Node], known: Mapping[str, Tensor], output: str) -> tuple[list[Node], Tensors]:

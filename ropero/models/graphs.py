@@ -20,7 +20,7 @@ from ropero.models.classifier import Classifier
 from ropero.models.entries import cut
 from ropero.models.layers import Layer, Shape
 from ropero.models.nodes import DTYPES, MAX_NAME, Held, Node, from_json, numbers_in, to_json
-from ropero.models.operator_graph import Ends, OperatorGraph
+from ropero.models.operator_graph import IMAGES, Ends, OperatorGraph
 from ropero.texts import t
 from ropero.texts.numbers import whole
 
@@ -130,20 +130,31 @@ def build_graph(
     """
     modules, shape = designs.opening(prefix, input_shape)
     sides = (shape[2], *shape[:2]) if len(shape) == 3 else shape
-    whole_graph = OperatorGraph(graph.nodes, graph.tensors, graph.ends(graph.source, graph.output), sides, "meta")
-    for survey in whole_graph.surveys:
-        check_logits(survey.shapes[graph.output], survey.shapes[graph.source][0], classes)
-    middle = _middle(graph, whole_graph.surveys[0].shapes)
-    first, second = _halves(graph.nodes, middle)
-    trunk = OperatorGraph(first, _held(graph, first), graph.ends(graph.source, middle), sides)
-    modules["graph"] = trunk
+    trunk, second = _trunk(graph, sides)
+    if trunk.steps or trunk.ends.turned or trunk.ends.eight_bits:
+        modules["graph"] = trunk
+    middle, many = trunk.ends.output, graph.batch or IMAGES
+    features = trunk.survey.shapes[middle]
     head: nn.Module = nn.Identity()
+    shape, largest = features, trunk.survey.largest
     if second:
-        features = whole_graph.surveys[0].shapes[middle][1:]
-        head = OperatorGraph(second, _held(graph, second), graph.ends(middle, graph.output), features)
+        head = OperatorGraph(second, _held(graph, second), graph.ends(middle, graph.output), features[1:])
+        shape, largest = head.survey.shapes[graph.output], max(largest, head.survey.largest)
+    check_logits(shape, many, classes)
     model = Classifier(nn.Sequential(modules), head, input_shape)
-    model.peak = max(math.prod(input_shape), *(survey.largest for survey in whole_graph.surveys))
+    model.peak = max(math.prod(input_shape), largest)
     return model
+
+
+def _trunk(graph: GraphCard, sides: Shape) -> tuple[OperatorGraph, list[Node]]:
+    """(the graph up to the features, the nodes behind them); all of it where there are no features (N, D)."""
+    for middle in dict.fromkeys((_middle(graph), graph.output)):
+        first, second = _halves(graph.nodes, middle)
+        trunk = OperatorGraph(first, _held(graph, first), graph.ends(graph.source, middle), sides)
+        shape = trunk.survey.shapes[middle]
+        if not second or (len(shape) == 2 and shape[0] == (graph.batch or IMAGES)):
+            break
+    return trunk, second
 
 
 def check_logits(shape: Shape, images: int, classes: int) -> None:
@@ -160,8 +171,8 @@ def _held(graph: GraphCard, nodes: Sequence[Node]) -> dict[str, Held]:
     return {name: held for name, held in graph.tensors.items() if name in taken}
 
 
-def _middle(graph: GraphCard, shapes: Mapping[str, Shape]) -> str:
-    """The value that the last layer decides from: features (N, D). The output itself where there is no such layer."""
+def _middle(graph: GraphCard) -> str:
+    """The value that the last layer decides from; the output itself where there is no such layer."""
     makers = {name: node for node in graph.nodes for name in node.outputs}
     fixed = {*graph.tensors, *(node.outputs[0] for node in graph.nodes if not node.inputs)}
     name = graph.output
@@ -173,8 +184,7 @@ def _middle(graph: GraphCard, shapes: Mapping[str, Shape]) -> str:
         (name,) = moving
         if node.op in _LAST:
             lonely = sum(name in other.inputs for other in graph.nodes) == 1
-            whole_rows = len(shapes[name]) == 2 and shapes[name][:1] == shapes[graph.output][:1]
-            return name if lonely and whole_rows else graph.output
+            return name if lonely else graph.output
     return graph.output
 
 

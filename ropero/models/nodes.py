@@ -7,9 +7,11 @@ Knows nothing of what any operator computes (`operators.py`), nor of files (`exp
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -48,7 +50,8 @@ class Operator:
 
     make: from a node to what computes it; a torch module where it counts as a layer. host: the inputs that are read as
     plain numbers, such as a shape. names: by input, what a constant one is called in the module that holds it; those
-    with a name other than running_... are parameters. whole: whether whole numbers are parameters too.
+    with a name other than running_... are parameters. whole: whether whole numbers are parameters too. spreads: whether
+    inputs are spread over one another, value by value.
     """
 
     make: Callable[[Node], Compute]
@@ -56,6 +59,7 @@ class Operator:
     names: tuple[str, ...] = ()
     maps: Maps = Maps.NEVER
     whole: bool = False
+    spreads: bool = False
 
     def name(self, place: int) -> str:
         """What the constant at an input is called, "" when it has no name of its own."""
@@ -213,21 +217,13 @@ def _sentence(node: Node, reason: str) -> str:
 
 
 def wholes_of(values: Tensor) -> list[int]:
-    """An input that holds whole numbers, read. Raises UsageError for one that is known only while the network runs."""
-    return [int(value) for value in _read(values)]
+    """An input that holds whole numbers, read."""
+    return [int(value) for value in values.reshape(-1).tolist()]
 
 
 def numbers_of(values: Tensor) -> list[float]:
-    """An input that holds numbers, read. Raises UsageError as `wholes_of`."""
-    return [float(value) for value in _read(values)]
-
-
-def _read(values: Tensor) -> list[Any]:
-    if values.is_meta:
-        raise UsageError(t("takes a size that depends on the picture's values; only sizes that depend on shapes can be "
-                           "followed."))  # fmt: skip
-    found: list[Any] = values.reshape(-1).tolist()
-    return found
+    """An input that holds numbers, read."""
+    return [float(value) for value in values.reshape(-1).tolist()]
 
 
 def numbers_in(shape: Iterable[int]) -> int:
@@ -235,10 +231,33 @@ def numbers_in(shape: Iterable[int]) -> int:
     return math.prod(max(1, side) for side in shape)
 
 
-def room(sides: Sequence[int]) -> None:
-    """Raises UsageError for more numbers on the way than a network may hold for one image."""
-    if any(side < 0 for side in sides) or numbers_in(sides) > MAX_VALUES:
-        raise UsageError(
+class TooLargeError(UsageError):
+    """A tensor that is larger than what is allowed; nothing has been taken for it."""
+
+
+_most: ContextVar[int] = ContextVar("ropero_most_numbers", default=MAX_VALUES)
+
+
+@contextmanager
+def allowing(numbers: int) -> Iterator[None]:
+    """No tensor inside may hold more numbers than these."""
+    before = _most.set(numbers)
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
+def room(*sides: int) -> None:
+    """Raises TooLargeError for a tensor that is larger than what is allowed, before it takes memory."""
+    if any(side < 0 for side in sides) or numbers_in(sides) > _most.get():
+        raise TooLargeError(
             t("would hold {shape} numbers; {limit} at most are allowed.",
-              shape=cut(" x ".join(map(str, sides))), limit=whole(MAX_VALUES))
+              shape=cut(" x ".join(map(str, sides))), limit=whole(_most.get()))
         )  # fmt: skip
+
+
+def room_for(given: Iterable[Tensor | None]) -> None:
+    """Raises TooLargeError for tensors that are spread over one another, value by value, beyond what is allowed."""
+    shapes = [tuple(one.shape)[::-1] for one in given if one is not None]
+    room(*(max(sides) for sides in itertools.zip_longest(*shapes, fillvalue=1)))

@@ -1,7 +1,7 @@
 """A foreign network's graph as a torch module: runs its nodes one after the other.
 
 What counts as a layer is a child, so that hooks see it as they see a layer of ropero's own networks. Sizes are not
-trusted: a graph is walked through without memory for each new size of a batch before it runs.
+trusted: nothing may grow beyond what is allowed for an image, and each operator asks before it takes memory.
 Legend: N images.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -18,16 +18,27 @@ from torch import Tensor, nn
 from ropero.errors import UsageError
 from ropero.models.designs import MAX_VALUES, snake
 from ropero.models.entries import cut
-from ropero.models.nodes import DTYPES, Compute, Held, Maps, Node, Operator, told_of
+from ropero.models.nodes import (
+    DTYPES,
+    Compute,
+    Held,
+    Maps,
+    Node,
+    Operator,
+    allowing,
+    numbers_in,
+    room,
+    room_for,
+    told_of,
+)
 from ropero.models.operators import CONSTANT, operator
 from ropero.models.operators_quantised import rounded
 from ropero.models.operators_recurrent import Recurrent
 from ropero.models.operators_shape import value_of
 from ropero.texts import t
-from ropero.texts.numbers import whole
 
 Shape = tuple[int, ...]
-_MAX_HOST = 1_000_000  # numbers of a tensor that is computed while the graph is walked through
+IMAGES = 3  # in the run that shapes are found by: few sides of other things are as long
 _SIDES_OF_MAPS = 4
 
 
@@ -56,24 +67,34 @@ class _Step:
     done: tuple[str, ...]
     seen: bool = False
 
-    def run(self, given: Sequence[Tensor | None], visibly: bool = False) -> tuple[Tensor, ...]:
-        """What the node gives, by its outputs."""
-        module = self.compute if isinstance(self.compute, nn.Module) else None
-        call = module.forward if module is not None and not (visibly and self.seen) else self.compute
+    def run(self, given: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        """What computes the node gives: the outputs, as they come out of a layer."""
+        if self.known.spreads:
+            room_for(given)
+        call = self.compute.forward if isinstance(self.compute, nn.Module) and not self.seen else self.compute
         found = call(*given)
-        if isinstance(module, Recurrent):
-            return module.as_onnx(found)
         return found if isinstance(found, tuple) else (found,)
+
+    def onnx(self, found: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """What it gave, as ONNX has it."""
+        return self.compute.as_onnx(found) if isinstance(self.compute, Recurrent) else found
 
 
 @dataclass
 class Survey:
-    """What a walk through a graph found: the shape and kind of every value, and of what each node's module gives."""
+    """What one run of a graph found: the shape of every value, which of them are floats, and the shape of what each
+    node's layer gives; largest is in numbers of one image."""
 
-    shapes: dict[str, Shape] = dataclasses.field(default_factory=dict)
-    floats: set[str] = dataclasses.field(default_factory=set)
-    layers: list[Shape] = dataclasses.field(default_factory=list)
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    floats: set[str] = field(default_factory=set)
+    layers: list[Shape] = field(default_factory=list)
     largest: int = 0
+
+    def note(self, layer: Tensor, given: Mapping[str, Tensor]) -> None:
+        """What a node gave: from its layer, and by its outputs."""
+        self.layers.append(tuple(layer.shape))
+        self.shapes.update((name, tuple(one.shape)) for name, one in given.items())
+        self.floats |= {name for name, one in given.items() if one.is_floating_point()}
 
 
 class OperatorGraph(nn.Module):
@@ -82,23 +103,20 @@ class OperatorGraph(nn.Module):
     Args:
         tensors: what the graph holds beside its nodes; the weights' own values are filled in later.
         sides: the shape of an image as it comes in, (C, H, W) or what a prefix has made of it.
-        device: "meta" for a graph that is walked through alone.
 
     Raises:
         UsageError: a node that is not computed here, takes what no node before it gives, or needs too much memory.
     """
 
-    def __init__(
-        self, nodes: Sequence[Node], tensors: Mapping[str, Held], ends: Ends, sides: Shape, device: str = "cpu"
-    ) -> None:
+    def __init__(self, nodes: Sequence[Node], tensors: Mapping[str, Held], ends: Ends, sides: Shape) -> None:
         super().__init__()
-        self.ends, self.sides = ends, sides
+        self.ends = ends
         self.host: dict[str, Tensor] = {}  # small constants, which stay where the sizes are computed
         self.places: dict[str, tuple[nn.Module, str]] = {}  # which module holds each tensor, by which name
-        self._tensors, self._device = tensors, device
+        self._tensors = tensors
+        self._sizes: set[str] = set()  # values that depend on sizes alone
         self.steps = self._steps(nodes)
-        self._surveyed: set[Shape] = set()
-        self.surveys = [self.survey(many) for many in ((ends.batch,) if ends.batch else (1, 2))]
+        self.survey = self._surveyed(sides)
         if not ends.batch:
             self.steps = self._shown()
 
@@ -110,6 +128,7 @@ class OperatorGraph(nn.Module):
             with told_of(node):
                 if node.op == CONSTANT:
                     self.host[_only(node.outputs)] = value_of(node)
+                    self._sizes |= set(node.outputs)
                 else:
                     counts[node.op] += 1
                     # What nobody takes, or nobody takes again, is let go.
@@ -128,6 +147,14 @@ class OperatorGraph(nn.Module):
             if name and name not in given:
                 raise UsageError(t("takes {name!r}, which no node before it gives.", name=cut(name)))
         compute = known.make(node)
+        read = {node.inputs[place] for place in known.host if place < len(node.inputs)}
+        if read - self._sizes - {""}:
+            raise UsageError(
+                t("takes a size that depends on the picture's values; only sizes that depend on shapes can be "
+                  "followed.")
+            )  # fmt: skip
+        if node.op in ("Shape", "Size") or self._sizes >= set(node.inputs) - {""}:
+            self._sizes |= set(node.outputs)
         holder: nn.Module = self
         if isinstance(compute, nn.Module):
             self.add_module(title, compute)
@@ -140,7 +167,7 @@ class OperatorGraph(nn.Module):
     def _hold(self, name: str, holder: nn.Module, known: Operator, place: int) -> None:
         """Give a tensor to the first module that takes it; others borrow it from there."""
         held = self._tensors[name]
-        values = torch.zeros(held.shape, dtype=DTYPES[held.dtype], device=self._device)
+        values = torch.zeros(held.shape, dtype=DTYPES[held.dtype])
         called = known.name(place) or f"constant_{place}"
         if holder is self:
             called = f"tensor_{len(self.places)}"
@@ -157,7 +184,7 @@ class OperatorGraph(nn.Module):
                 getattr(module, called).copy_(tensors[name])
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.ends.batch:
+        if self.ends.batch in (0, len(x)):
             return self._whole(x)
         parts = [self._filled_up(part) for part in torch.split(x, self.ends.batch)]
         return torch.cat(parts)[: len(x)]
@@ -168,9 +195,8 @@ class OperatorGraph(nn.Module):
         return self._whole(torch.cat([part, part[-1:].expand(lacking, *part.shape[1:])]) if lacking else part)
 
     def _whole(self, x: Tensor) -> Tensor:
-        if tuple(x.shape) not in self._surveyed:
-            self.survey(len(x), tuple(x.shape[1:]))
-        return self._run(self._taken(x), _computed, self._held)
+        with allowing(MAX_VALUES * len(x)):
+            return self._run(self._taken(x))
 
     def _taken(self, x: Tensor) -> Tensor:
         """Images as the graph takes them."""
@@ -178,88 +204,58 @@ class OperatorGraph(nn.Module):
             x = rounded(x).clamp(0, 255)
         return x.permute(0, 2, 3, 1) if self.ends.turned and x.ndim == _SIDES_OF_MAPS else x
 
-    def _held(self, name: str) -> Tensor:
-        module, called = self.places[name]
-        found: Tensor = getattr(module, called)
-        return found
-
-    def _run(
-        self,
-        x: Tensor,
-        call: Callable[[_Step, list[Tensor | None]], tuple[Tensor, ...]],
-        held: Callable[[str], Tensor],
-    ) -> Tensor:
+    def _run(self, x: Tensor, survey: Survey | None = None) -> Tensor:
         values: dict[str, Tensor] = {self.ends.source: x}
 
-        def find(name: str) -> Tensor | None:
-            if not name:
-                return None
+        def find(name: str) -> Tensor:
             if name in values:
                 return values[name]
             if name in self.host:
                 return self.host[name]
-            if name not in self._tensors:
+            if name not in self.places:
                 raise UsageError(t("takes {name!r}, which no node before it gives.", name=cut(name)))
-            return held(name)
+            module, called = self.places[name]
+            held: Tensor = getattr(module, called)
+            return held
 
         for step in self.steps:
-            found = call(step, [find(name) for name in step.node.inputs])
-            values.update((name, one) for name, one in zip(step.node.outputs, found, strict=False) if name)
+            with told_of(step.node):
+                found = step.run(_together(step, [find(name) if name else None for name in step.node.inputs]))
+                given = {name: one for name, one in zip(step.node.outputs, step.onnx(found), strict=False) if name}
+                values |= given
+                room(sum(one.numel() for one in values.values()))
+            if survey is not None:
+                survey.note(found[0], given)
             for name in step.done:
                 values.pop(name, None)
-        found_last = find(self.ends.output)
-        assert found_last is not None
-        return found_last
+        return find(self.ends.output)
 
-    def survey(self, many: int, sides: Shape | None = None) -> Survey:
-        """Walk through the graph with a batch of so many images, of shapes alone.
-
-        Raises UsageError for a node that cannot take what it gets, or that needs too much memory.
-        """
-        shape = (many, *(self.sides if sides is None else sides))
-        noted = Survey(largest=_size(shape) // many)
-        live = {self.ends.source: _size(shape)}
-
-        def call(step: _Step, given: list[Tensor | None]) -> tuple[Tensor, ...]:
-            with told_of(step.node):
-                found = _without_memory(step, given)
-                noted.layers.append(tuple(found[0].shape))
-                for name, one in zip(step.node.outputs, found, strict=False):
-                    noted.shapes[name], live[name] = tuple(one.shape), one.numel()
-                    noted.floats |= {name} if one.is_floating_point() else set()
-                    noted.largest = max(noted.largest, one.numel() // many)
-                if sum(live.values()) > MAX_VALUES * many:
-                    raise UsageError(
-                        t("would need {n} numbers for an image at once; {limit} at most are allowed.",
-                          n=whole(sum(live.values()) // many), limit=whole(MAX_VALUES))
-                    )  # fmt: skip
-            for name in step.done:
-                live.pop(name, None)
-            return found
-
-        with torch.no_grad():
-            x = self._taken(torch.empty(shape, device="meta"))
-            noted.shapes[self.ends.source] = tuple(x.shape)
-            noted.floats.add(self.ends.source)
-            last = self._run(x, call, lambda name: self._held(name).to("meta"))
-        noted.shapes[self.ends.output] = tuple(last.shape)
-        self._surveyed.add(shape)
-        return noted
+    def _surveyed(self, sides: Shape) -> Survey:
+        """A run with black images, before the weights are there: of shapes it tells all."""
+        many = self.ends.batch or IMAGES
+        survey = Survey()
+        x = self._taken(torch.zeros(many, *sides))
+        survey.shapes[self.ends.source] = tuple(x.shape)
+        with torch.inference_mode(), allowing(MAX_VALUES * many):
+            room(*x.shape)
+            survey.shapes[self.ends.output] = tuple(self._run(x, survey).shape)
+        survey.largest = max(numbers_in(shape) for shape in survey.shapes.values()) // many
+        return survey
 
     def _shown(self) -> list[_Step]:
         """The steps, each with whether hooks see it: layers that give one thing an image, and of four-sided things
         feature maps alone, as others would be taken for them."""
-        one, two = self.surveys
+        survey = self.survey
         maps: set[str] = set()
-        if len(one.shapes[self.ends.source]) == _SIDES_OF_MAPS and not self.ends.turned:
+        if len(survey.shapes[self.ends.source]) == _SIDES_OF_MAPS and not self.ends.turned:
             maps.add(self.ends.source)
         steps = []
-        for step, first, second in zip(self.steps, one.layers, two.layers, strict=True):
+        for step, shape in zip(self.steps, survey.layers, strict=True):
             gets = bool(maps & set(step.node.inputs))
             gives = step.known.maps == Maps.ALWAYS or (step.known.maps == Maps.AS_GIVEN and gets)
             maps |= set(step.node.outputs) if gives else set()
-            alone = first[:1] == (1,) and second[:1] == (2,) and step.node.outputs[0] in one.floats
-            seen = alone and (gives or len(first) != _SIDES_OF_MAPS)
+            alone = shape[:1] == (IMAGES,) and step.node.outputs[0] in survey.floats
+            seen = alone and (gives or len(shape) != _SIDES_OF_MAPS)
             steps.append(dataclasses.replace(step, seen=seen))
         return steps
 
@@ -268,25 +264,6 @@ def _only(outputs: Sequence[str]) -> str:
     if len(outputs) != 1:
         raise UsageError(t("should have one output, got {n}.", n=len(outputs)))
     return outputs[0]
-
-
-def _size(shape: Shape) -> int:
-    return torch.empty(shape, device="meta").numel()
-
-
-def _without_memory(step: _Step, given: list[Tensor | None]) -> tuple[Tensor, ...]:
-    """What a node gives: shapes alone, but what depends on nothing else than sizes is computed."""
-    bare = [one if one is None or place in step.known.host else one.to("meta") for place, one in enumerate(given)]
-    found = step.run(bare)
-    known = all(one is None or not one.is_meta for one in given)
-    if known and max((one.numel() for one in found), default=0) <= _MAX_HOST:
-        return step.run(given)
-    return found
-
-
-def _computed(step: _Step, given: list[Tensor | None]) -> tuple[Tensor, ...]:
-    with told_of(step.node):  # the picture's values may still be places that are not there
-        return step.run(_together(step, given), visibly=True)
 
 
 def _together(step: _Step, given: list[Tensor | None]) -> list[Tensor | None]:

@@ -178,16 +178,16 @@ _PAIRED: dict[str, Compute] = {
 }
 
 OPERATORS: dict[str, Operator] = {
-    "Add": Operator(Add, names=_SIDES, maps=Maps.AS_GIVEN),
-    "Mul": Operator(Mul, names=_SIDES, maps=Maps.AS_GIVEN),
-    "Sum": Operator(Add, names=_TERMS, maps=Maps.AS_GIVEN),
-    "Mean": Operator(Average, names=_TERMS, maps=Maps.AS_GIVEN),
-    "Max": Operator(_folded(torch.maximum), maps=Maps.AS_GIVEN),
-    "Min": Operator(_folded(torch.minimum), maps=Maps.AS_GIVEN),
-    "Mod": Operator(_modulo, maps=Maps.AS_GIVEN),
+    "Add": Operator(Add, names=_SIDES, maps=Maps.AS_GIVEN, spreads=True),
+    "Mul": Operator(Mul, names=_SIDES, maps=Maps.AS_GIVEN, spreads=True),
+    "Sum": Operator(Add, names=_TERMS, maps=Maps.AS_GIVEN, spreads=True),
+    "Mean": Operator(Average, names=_TERMS, maps=Maps.AS_GIVEN, spreads=True),
+    "Max": Operator(_folded(torch.maximum), maps=Maps.AS_GIVEN, spreads=True),
+    "Min": Operator(_folded(torch.minimum), maps=Maps.AS_GIVEN, spreads=True),
+    "Mod": Operator(_modulo, maps=Maps.AS_GIVEN, spreads=True),
     "IsInf": Operator(_infinite, maps=Maps.AS_GIVEN),
-    "Where": Operator(plain(_where), maps=Maps.AS_GIVEN),
-    **{name: Operator(plain(one), maps=Maps.AS_GIVEN) for name, one in (_SINGLE | _PAIRED).items()},
+    "Where": Operator(plain(_where), maps=Maps.AS_GIVEN, spreads=True),
+    **{name: Operator(plain(one), maps=Maps.AS_GIVEN, spreads=True) for name, one in (_SINGLE | _PAIRED).items()},
     **{name: Operator(_reduction(how), host=(1,)) for name, how in REDUCTIONS.items()},
     **_trigonometry(),
 }

@@ -5,21 +5,20 @@ Legend: N images, C channels, D features.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError
-from ropero.models.nodes import Compute, Maps, Node, Operator
+from ropero.models.nodes import Compute, Maps, Node, Operator, room, room_for
 from ropero.models.operators_arithmetic import place_of
 from ropero.texts import t
-from ropero.texts.numbers import whole
 
-_MOST_TERMS = 3  # of an Einsum: between more, torch makes products that no output shows
-_EXPANDED = 4  # times the numbers that come in and go out
+_MOST_TERMS = 2  # of an Einsum: between more, torch makes products that no output shows
 
 
 class MatMul(nn.Module):
@@ -29,14 +28,18 @@ class MatMul(nn.Module):
         super().__init__()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        found = torch.matmul(x, y)
-        if found.is_meta and min(x.ndim, y.ndim) > 2:
-            # torch writes out what it repeats: once more for each of the products.
-            many = math.prod(found.shape[:-2])
-            written = many * max(math.prod(one.shape[-2:]) for one in (x, y))
-            if written > _EXPANDED * (x.numel() + y.numel() + found.numel()):
-                raise UsageError(t("would write out {n} numbers on its way.", n=whole(written)))
-        return found
+        return product(x, y)
+
+
+def product(x: Tensor, y: Tensor) -> Tensor:
+    """x @ y. Raises TooLargeError for one that takes too much memory: torch writes out a matrix for each of the
+    products that it is repeated in."""
+    rows, columns = x.shape[-2] if x.ndim > 1 else 1, y.shape[-1] if y.ndim > 1 else 1
+    pairs = itertools.zip_longest(x.shape[-3::-1], y.shape[-3::-1], fillvalue=1)
+    many = [max(pair) for pair in pairs]
+    both = max(math.prod(one.shape[-2:]) for one in (x, y)) if min(x.ndim, y.ndim) > 2 else 1
+    room(*many, max(rows * columns, both))
+    return torch.matmul(x, y)
 
 
 class Gemm(nn.Module):
@@ -49,7 +52,8 @@ class Gemm(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         x, weight = (one.T if turn else one for one, turn in zip((x, weight), self.turns, strict=True))
-        found = x @ weight
+        found = product(x, weight)
+        room_for([found, bias])
         found = found if self.alpha == 1 else self.alpha * found
         return found if bias is None else found + (bias if self.beta == 1 else self.beta * bias)
 
@@ -89,6 +93,7 @@ class LayerNormalization(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         sides = x.shape[place_of(self.axis, x.ndim) :]
+        room_for([x, weight, bias])
         return functional.layer_norm(x, sides, None, None, self.epsilon) * weight + (0 if bias is None else bias)
 
 
@@ -101,6 +106,7 @@ class RMSNormalization(nn.Module):
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         axes = tuple(range(place_of(self.axis, x.ndim), x.ndim))
+        room_for([x, weight])
         return x * (x.square().mean(axes, keepdim=True) + self.epsilon).rsqrt() * weight
 
 
@@ -112,7 +118,7 @@ class GroupNormalization(nn.Module):
         self.groups, self.epsilon = node.whole("num_groups", 1), node.number("epsilon", 1e-5)
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if len(weight) != x.shape[1]:
+        if len(weight) == self.groups != x.shape[1]:
             weight, bias = (one.repeat_interleave(x.shape[1] // self.groups) for one in (weight, bias))
         return functional.group_norm(x, self.groups, weight, bias, self.epsilon)
 
@@ -158,7 +164,28 @@ def _einsum(node: Node) -> Compute:
     equation = node.attributes.get("equation")
     if not isinstance(equation, str) or len(equation) > 200 or equation.count(",") >= _MOST_TERMS:
         raise UsageError(t("needs an equation of at most {n} terms.", n=_MOST_TERMS))
-    return lambda *parts: torch.einsum(equation, *parts)
+
+    def run(*parts: Tensor) -> Tensor:
+        room(*_sides(equation.replace(" ", ""), parts))
+        return torch.einsum(equation, *parts)
+
+    return run
+
+
+def _sides(equation: str, parts: Sequence[Tensor]) -> list[int]:
+    """The sides of what an equation gives."""
+    before, arrow, after = equation.partition("->")
+    terms = before.split(",")
+    sides: dict[str, int] = {}
+    for term, part in zip(terms, parts, strict=True):
+        start, dots, end = term.partition("...")
+        spare = part.ndim - len(start) - len(end)
+        letters = [*start, *(str(spare - place) for place in range(spare)), *end] if dots else [*term]
+        for letter, side in zip(letters, part.shape, strict=True):
+            sides[letter] = max(side, sides.get(letter, 1))
+    wanted = set(after) if arrow else {letter for letter in sides if before.count(letter) == 1}
+    dotted = not arrow or "..." in after
+    return [side for letter, side in sides.items() if letter in wanted or (letter.isdigit() and dotted)]
 
 
 class Clip(nn.Module):
@@ -256,7 +283,7 @@ OPERATORS: dict[str, Operator] = {
     "BatchNormalization": Operator(
         BatchNormalization, names=(*_WEIGHTED, "running_mean", "running_var"), maps=Maps.AS_GIVEN
     ),
-    "Clip": Operator(Clip, maps=Maps.AS_GIVEN),
+    "Clip": Operator(Clip, maps=Maps.AS_GIVEN, spreads=True),
     "Einsum": Operator(_einsum, names=("left", "right")),
     "Gemm": Operator(Gemm, names=("input", "weight", "bias")),
     "GroupNormalization": Operator(GroupNormalization, names=_WEIGHTED, maps=Maps.ALWAYS),
@@ -266,7 +293,7 @@ OPERATORS: dict[str, Operator] = {
     "LpNormalization": Operator(_norm, maps=Maps.AS_GIVEN),
     "MatMul": Operator(MatMul, names=("left", "right")),
     "MeanVarianceNormalization": Operator(_mean_variance, maps=Maps.AS_GIVEN),
-    "PRelu": Operator(PRelu, names=("", "slope"), maps=Maps.AS_GIVEN),
+    "PRelu": Operator(PRelu, names=("", "slope"), maps=Maps.AS_GIVEN, spreads=True),
     "RMSNormalization": Operator(RMSNormalization, names=_WEIGHTED, maps=Maps.AS_GIVEN),
     "Softmax": Operator(_softmax(torch.softmax), maps=Maps.AS_GIVEN),
     **{name: Operator(make, maps=Maps.AS_GIVEN) for name, make in ACTIVATIONS.items()},

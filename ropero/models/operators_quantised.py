@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.nodes import Compute, Maps, Node, Operator
+from ropero.models.nodes import Compute, Maps, Node, Operator, room
 from ropero.models.operators_arithmetic import place_of
+from ropero.models.operators_layers import product
 from ropero.models.operators_windows import Window, convolve
 from ropero.texts import t
 
@@ -59,6 +60,7 @@ def _along(values: Tensor, x: Tensor, axis: int) -> Tensor:
     """A scale or zero point for each place along an axis, in a shape that x takes."""
     if values.numel() == 1:
         return values.reshape(())
+    room(x.numel() if x.shape[place_of(axis, x.ndim)] > 1 else x.numel() * values.numel())
     if values.ndim != 1:
         raise UsageError(t("has scales for blocks, which are not supported; there may be one for each channel."))
     return values.reshape([-1 if place == place_of(axis, x.ndim) else 1 for place in range(x.ndim)])
@@ -117,7 +119,7 @@ def _whole_convolution(x: Tensor, weight: Tensor, bias: Tensor | None, window: W
 
 def _whole_product(x: Tensor, y: Tensor) -> Tensor:
     dtype = _exact(x.shape[-1])
-    return x.to(dtype) @ y.to(dtype)
+    return product(x.to(dtype), y.to(dtype))
 
 
 class ConvInteger(nn.Module):

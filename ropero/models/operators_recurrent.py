@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError, unknown
-from ropero.models.nodes import Node, Operator, wholes_of
+from ropero.models.nodes import Node, Operator, room, wholes_of
 from ropero.texts import t
 
 Bend = Callable[[Tensor], Tensor]
@@ -75,7 +75,12 @@ class Recurrent(nn.Module):
         x = x if self.layout else x.transpose(0, 1)  # (N, T, D)
         if lengths is not None and any(length != x.shape[1] for length in wholes_of(lengths)):
             raise UsageError(t("reads sequences of several lengths, which is not supported."))
-        units = recurrent.shape[2]
+        units, rows = recurrent.shape[-1], _GATES[self.kind] * recurrent.shape[-1]
+        _check(kernel, (self.ways, rows, x.shape[2]))  # torch's kernels would read beyond what is there
+        _check(recurrent, (self.ways, rows, units))
+        _check(bias, (self.ways, 2 * rows))
+        _check(peepholes, (self.ways, 3 * units))
+        room(x.shape[0] * x.shape[1], kernel.shape[0] * kernel.shape[1])
         if bias is None:
             bias = kernel.new_zeros(self.ways, 2 * kernel.shape[1])
         first = [self._state(x, one, units) for one in (start, cell)]
@@ -96,6 +101,7 @@ class Recurrent(nn.Module):
         if given is None:
             return x.new_zeros(self.ways, len(x), units)
         given = given.transpose(0, 1) if self.layout else given
+        _check(given, (self.ways, 1 if given.shape[1] == 1 else len(x), units))
         return given.expand(self.ways, len(x), units).contiguous()
 
     def _is_fused(self, peepholes: Tensor | None) -> bool:
@@ -221,6 +227,12 @@ class LSTM(Recurrent):
         if looks is not None:
             out = out + looks[1] * cell
         return [gate(out) * show(cell), cell]
+
+
+def _check(weights: Tensor | None, expected: tuple[int, ...]) -> None:
+    if weights is not None and tuple(weights.shape) != expected:
+        raise UsageError(t("has weights of the shape {got}; {expected} is expected.",
+                           got=tuple(weights.shape), expected=expected))  # fmt: skip
 
 
 def _bends(names: Sequence[str], alphas: Sequence[float] | None, betas: Sequence[float] | None) -> list[Bend]:

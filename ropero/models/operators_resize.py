@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.nodes import Maps, Node, Operator, numbers_of, wholes_of
+from ropero.models.nodes import Maps, Node, Operator, numbers_of, room, wholes_of
 from ropero.models.operators_arithmetic import place_of
 from ropero.texts import t
 
@@ -72,8 +72,7 @@ class Resize(nn.Module):
 
     def _along(self, x: Tensor, axis: int, factor: float, after: int) -> Tensor:
         before = x.shape[axis]
-        if x.is_meta:
-            return x.new_empty([after if place == axis else side for place, side in enumerate(x.shape)])
+        room(*(after if place == axis else side for place, side in enumerate(x.shape)))
         indices, shares = self._taps(before, after, factor)  # (t, O)
         sides = [-1 if place == axis else 1 for place in range(x.ndim)]
         taps = [x.index_select(axis, one.to(x.device)) for one in indices]

@@ -27,6 +27,7 @@ from ropero.models.nodes import (
     is_number,
     numbers_in,
     numbers_of,
+    room,
     wholes_of,
 )
 from ropero.models.operators_arithmetic import place_of, plain
@@ -162,6 +163,7 @@ class Concat(Join):
 
     def forward(self, *parts: Tensor) -> Tensor:
         most = max((len(part) for part in parts if part.ndim), default=0)
+        room(sum(part.numel() * (most if len(part) == 1 else 1) for part in parts))
         alone = place_of(self.axis, parts[0].ndim) and any(len(part) != most for part in parts)
         return super().forward(*(p.expand(most, *p.shape[1:]) if alone and len(p) == 1 else p for p in parts))
 
@@ -219,6 +221,7 @@ def _gather(node: Node) -> Compute:
 
     def run(x: Tensor, indices: Tensor) -> Tensor:
         place = place_of(axis, x.ndim)
+        room(*x.shape[:place], *indices.shape, *x.shape[place + 1 :])
         found = x.index_select(place, _from_end(indices, x.shape[place]).reshape(-1))
         return found.reshape([*x.shape[:place], *indices.shape, *x.shape[place + 1 :]])
 
@@ -236,12 +239,14 @@ def _gather_elements(node: Node) -> Compute:
 
 
 def _expand(x: Tensor, shape: Tensor) -> Tensor:
-    """Both ways: a side of 1 in the shape keeps the tensor's own."""
+    """Both ways: a side of 1 in the shape keeps the tensor's own. It takes no memory itself."""
     return x.expand(torch.broadcast_shapes(x.shape, wholes_of(shape)))  # type: ignore[no-untyped-call]
 
 
 def _tile(x: Tensor, repeats: Tensor) -> Tensor:
-    return x.repeat(wholes_of(repeats))
+    times = wholes_of(repeats)
+    room(*(side * many for side, many in zip(x.shape, times, strict=False)), *times[x.ndim :])
+    return x.repeat(times)
 
 
 def _filled(node: Node) -> Compute:
@@ -274,6 +279,7 @@ def _pad(node: Node) -> Compute:
         if max(map(abs, sizes), default=0) > MAX_MARGIN:
             raise UsageError(t("has a margin of {value}; {limit} at most are allowed.",
                                value=max(map(abs, sizes)), limit=MAX_MARGIN))  # fmt: skip
+        room(*(side + sum(margins.get(axis, (0, 0))) for axis, side in enumerate(x.shape)))
         if mode == "constant":
             flat = [margin for axis in reversed(range(x.ndim)) for margin in margins.get(axis, (0, 0))]
             return functional.pad(x, flat, value=fixed if value is None else numbers_of(value)[0])

@@ -111,7 +111,12 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window, gro
     margins = window.margins(x.shape[2:], weight.shape[2:])
     even = all(before == after for before, after in margins)
     padding = [before for before, _ in margins] if even else [0] * rank
-    room([x.shape[1], *(side + sum(pair) for side, pair in zip(x.shape[2:], margins, strict=True))])
+    reach = [side + sum(pair) for side, pair in zip(x.shape[2:], margins, strict=True)]
+    room(len(x), x.shape[1], *reach)
+    places = [(side - span) // step + 1 for side, span, step in
+              zip(reach, window.spans(weight.shape[2:]), window.steps(rank), strict=True)]  # fmt: skip
+    written = math.prod(weight.shape[1:]) * groups if x.dtype == torch.float64 else 0  # torch writes each window out
+    room(len(x), max(len(weight), written), *(max(0, place) for place in places))
     x = x if even else padded(x, margins)
     return _CONVOLVE[rank](x, weight, bias, window.steps(rank), padding, window.gaps(rank), groups)
 
@@ -142,7 +147,7 @@ class ConvTranspose(nn.Module):
         more = list(self.more or (0,) * rank)
         full = [(side - 1) * step + span + extra
                 for side, step, span, extra in zip(x.shape[2:], steps, spans, more, strict=True)]  # fmt: skip
-        room([weight.shape[1] * self.groups, *full])
+        room(len(x), weight.shape[1] * self.groups, *full)
         margins = self._margins(x.shape[2:], weight.shape[2:], full, steps)
         if any(before < 0 or after < 0 for before, after in margins):
             raise UsageError(t("would have to add to what its windows reach; that is not supported."))
@@ -192,7 +197,7 @@ class _Pool(nn.Module):
             if self.beyond and (count - 1) * step >= side + before:  # it would start behind the image
                 count -= 1
             reached.append((before, max(after, (count - 1) * step + span - side - before)))
-        room([x.shape[1], *(side + sum(pair) for side, pair in zip(x.shape[2:], reached, strict=True))])
+        room(*x.shape[:2], *(side + sum(pair) for side, pair in zip(x.shape[2:], reached, strict=True)))
         return written, reached
 
 
@@ -289,7 +294,7 @@ class LRN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         squares = x.square().flatten(2)[:, None]  # (N, 1, C, places)
-        room([squares.shape[2] + self.size, squares.shape[3]])
+        room(*squares.shape[:2], squares.shape[2] + self.size, squares.shape[3])
         around = functional.pad(squares, (0, 0, (self.size - 1) // 2, self.size // 2))
         means = functional.avg_pool2d(around, (self.size, 1), 1)[:, 0].reshape(x.shape)
         return x / (self.bias + self.alpha * means) ** self.beta

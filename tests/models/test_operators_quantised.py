@@ -12,7 +12,7 @@ import torch
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from onnx_twin import Array, by_ropero, by_runtime, graph, graph_of, library, same
+from onnx_twin import Array, by_ropero, by_runtime, graph, graph_of, library, same, short
 
 from ropero.errors import UsageError
 from ropero.export.onnx_reader import read
@@ -66,7 +66,7 @@ def test_a_scale_for_each_channel(tmp_path: Path) -> None:
     ("shape", "attributes"),
     [((5, 4, 3, 3), {"pads": [1, 1, 1, 1]}), ((4, 1, 3, 3), {"group": 4, "auto_pad": "SAME_UPPER", "strides": [2, 2]}),
      ((5, 4, 7, 6), {})],
-    ids=str,
+    ids=short,
 )  # fmt: skip
 def test_quantised_convolutions(
     dtype: Any, bias: bool, shape: tuple[int, ...], attributes: dict[str, Any], tmp_path: Path
@@ -136,7 +136,7 @@ def test_weights_of_eight_bits_are_parameters_of_eight_bits(tmp_path: Path) -> N
     nodes = [node("QuantizeLinear", ["x", "s", "z"], ["a"]), node("MatMulInteger", ["a", "w", "z"], ["q"]), cast()]
     path = tmp_path / "model.onnx"
     path.write_bytes(chain(nodes, ROWS, {"s": S, "z": np.uint8(7), "w": small(np.int8, 40, 5)}))
-    (parameter,) = graph_of(read(path), (40,)).parameters()
+    (parameter,) = graph_of(read(path), (3, 40)).parameters()
     assert (parameter.dtype, tuple(parameter.shape), parameter.requires_grad) == (torch.int8, (40, 5), False)
 
 
@@ -147,7 +147,7 @@ def test_weights_of_eight_bits_are_parameters_of_eight_bits(tmp_path: Path) -> N
         ({}, {"z": np.int32(0)}, "quantises to torch.int32; ropero knows 8 and 16 bits"),
         ({}, {"s": np.ones((4, 2), np.float32)}, "has scales for blocks"),
     ],
-    ids=str,
+    ids=short,
 )
 def test_what_is_not_read_is_refused(
     attributes: dict[str, Any], tensors: dict[str, Any], says: str, tmp_path: Path

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from onnx_twin import Array, by_reference, by_ropero, by_runtime, graph, library, same
+from onnx_twin import Array, by_reference, by_ropero, by_runtime, graph, library, same, short
 
 from ropero.errors import UsageError
 
@@ -113,7 +113,7 @@ BENT: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("op", "attributes"), BENT, ids=str)
+@pytest.mark.parametrize(("op", "attributes"), BENT, ids=short)
 def test_activations(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
     ways = 2 if attributes.get("direction") == "bidirectional" else 1
     same(between(op, weights(op, ways), attributes), SEQUENCES, tmp_path)
@@ -144,14 +144,19 @@ def test_sequences_that_come_first(op: str, output: int, tmp_path: Path) -> None
         ({"activations": ["Tanh", "Tanh", "Tan"]}, {}, "Unknown activation 'tan'. Did you mean 'tanh'?"),
         ({"input_forget": 1}, {}, "input_forget = 1 is not supported"),
         ({}, {3: np.array([5, 4, 5], np.int32)}, "reads sequences of several lengths"),
-        ({}, {0: np.zeros((1, 24, 9), np.float32)}, "Node 'n' (LSTM): "),
+        ({}, {0: np.zeros((1, 24, 9), np.float32)}, "weights of the shape (1, 24, 9); (1, 24, 4) is expected"),
+        ({}, {1: np.zeros((1, 20, 6), np.float32)}, "weights of the shape (1, 20, 6); (1, 24, 6) is expected"),
+        ({}, {2: np.zeros((1, 24), np.float32)}, "weights of the shape (1, 24); (1, 48) is expected"),
+        ({"direction": "bidirectional"}, {}, "weights of the shape (1, 24, 4); (2, 24, 4) is expected"),
+        ({}, {4: np.zeros((1, 2, 6), np.float32)}, "weights of the shape (1, 2, 6); (1, 3, 6) is expected"),
+        ({}, {5: np.zeros((1, 3, 5), np.float32)}, "weights of the shape (1, 3, 5); (1, 3, 6) is expected"),
     ],
-    ids=str,
+    ids=short,
 )
 def test_what_is_not_read_is_refused(
     attributes: dict[str, Any], places: dict[int, Array], says: str, tmp_path: Path
 ) -> None:
-    others = [*weights("LSTM", 1), None]
+    others = [*weights("LSTM", 1), None, None, None]
     for place, one in places.items():
         others[place] = one
     with pytest.raises(UsageError) as caught:

@@ -12,7 +12,7 @@ import torch
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from onnx_twin import Array, by_reference, by_ropero, graph, library, one_node, same
+from onnx_twin import Array, by_reference, by_ropero, graph, library, one_node, same, short
 
 from ropero.errors import UsageError
 from ropero.models.nodes import Node
@@ -67,7 +67,7 @@ CASES: list[tuple[str, list[Array | None], dict[str, Any], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("op", "others", "attributes", "opset"), CASES, ids=str)
+@pytest.mark.parametrize(("op", "others", "attributes", "opset"), CASES, ids=short)
 def test_moving_values(
     op: str, others: list[Array | None], attributes: dict[str, Any], opset: int, tmp_path: Path
 ) -> None:
@@ -111,7 +111,7 @@ def test_space_to_depth(tmp_path: Path) -> None:
         ([], {"axis": 1}, 11, 2),
         ([], {"axis": 2, "num_outputs": 2}, 18, 2),
     ],
-    ids=str,
+    ids=short,
 )
 def test_splitting(others: list[Array], attributes: dict[str, Any], opset: int, outputs: int, tmp_path: Path) -> None:
     same(one_node("Split", IMAGES, others, attributes, opset=opset, outputs=outputs), IMAGES, tmp_path)
@@ -206,20 +206,20 @@ def test_a_constant_for_one_image_stands_beside_every_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("op", "others", "attributes", "says"),
     [
-        ("Reshape", [wholes(0, 7)], {}, "Node 'n' (Reshape): shape '[1, 7]' is invalid"),
+        ("Reshape", [wholes(0, 7)], {}, "Node 'n' (Reshape): shape '[3, 7]' is invalid"),
         ("Slice", [wholes(0), wholes(1), wholes(1), wholes(0)], {}, "a step should not be 0"),
         ("Slice", [wholes(0), wholes(1), wholes(9)], {}, "axis 9 is none of an input with 4 sides"),
         ("Pad", [wholes(1, 1)], {}, "needs two margins for each axis, got 2 for 4"),
         ("Pad", [wholes(0, 0, 2**40, 0, 0, 0, 0, 0)], {}, "has a margin of 1099511627776; 100000 at most"),
         ("Pad", [wholes(*[0] * 8)], {"mode": "mirror"}, "mode should be constant / reflect / edge / wrap, got mirror"),
-        ("Tile", [wholes(1, 10_000, 10_000, 1)], {}, "would need 12,000,000,120 numbers for an image at once"),
+        ("Tile", [wholes(1, 10_000, 10_000, 1)], {}, "would hold 3 x 40000 x 50000 x 6 numbers; 300,000,000"),
         ("Expand", [wholes(10_000, 1, 10_000, 1, 1)], {}, "Node 'n' (Expand): "),
-        ("Squeeze", [wholes(1)], {}, "takes off a side of 1, but gets (1, 4, 5, 6)"),
+        ("Squeeze", [wholes(1)], {}, "takes off a side of 1, but gets (3, 4, 5, 6)"),
         ("Cast", [], {"to": 8}, "gives type 8 of ONNX"),
         ("Transpose", [], {"perm": [0, 1]}, "Node 'n' (Transpose): "),
         ("Gather", [wholes(2**40)], {"axis": 1}, "Node 'n' (Gather): "),
     ],
-    ids=str,
+    ids=short,
 )
 def test_what_cannot_be_is_said_of_the_node(
     op: str, others: list[Array], attributes: dict[str, Any], says: str, tmp_path: Path
@@ -240,7 +240,7 @@ def test_a_size_that_depends_on_the_picture_is_refused(tmp_path: Path) -> None:
     "values",
     [torch.tensor(3), torch.tensor([[1.5, float("-inf")]]), torch.zeros(0, 2), torch.tensor([True]),
      torch.tensor([200], dtype=torch.uint8)],
-    ids=str,
+    ids=short,
 )  # fmt: skip
 def test_a_small_tensor_survives_json(values: torch.Tensor) -> None:
     found = value_of(Node("Constant", "", (), ("c",), constant(values)))
@@ -255,7 +255,7 @@ def test_a_small_tensor_survives_json(values: torch.Tensor) -> None:
      {"dtype": "int64", "shape": [-1, -1], "value": [1]}, {"dtype": "object", "shape": [0], "value": []},
      {"dtype": "int64", "shape": "2", "value": [1, 2]}, {"dtype": "int64", "shape": [2**70], "value": []},
      {"dtype": "int64", "shape": [0, 2**62, 2**62], "value": []}],
-    ids=str,
+    ids=short,
 )  # fmt: skip
 def test_what_is_no_tensor_is_refused(attributes: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
