@@ -279,9 +279,9 @@ def measured(case: Case, folder: Path, learned: Any, judged: Any) -> dict[str, A
     meant = trained(case, path, learned, judged)
     started = time.perf_counter()
     foreign = reader.read(path)
-    model, seeing = pixels.find(foreign, learned)
+    built, seeing = pixels.find(foreign, learned)
     seconds = time.perf_counter() - started
-    said = logits(model, judged.images)
+    said = logits(built.model, judged.images)
     path.unlink()
     agree = float((said.argmax(1) == meant.argmax(1)).mean())
     return {

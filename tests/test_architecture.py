@@ -36,7 +36,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 EVERYWHERE = {"numpy"}
 ONLY_IN = {
     "torch": {"runtime", "data", "models", "training", "evaluation", "export"},
-    "safetensors": {"models", "training"},
+    "safetensors": {"models", "training", "export"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
     "tensorboard": {"training"},
     "PIL": {"data", "evaluation", "reports", "workbench"},
     "pyarrow": {"data"},

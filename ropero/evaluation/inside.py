@@ -14,6 +14,7 @@ from ropero.data.batches import channels_first, to_unit
 from ropero.data.dataset import Images
 from ropero.errors import UsageError, did_you_mean
 from ropero.models.classifier import Classifier
+from ropero.models.operators_windows import Conv
 from ropero.models.summary import layers
 from ropero.texts import t
 
@@ -57,11 +58,12 @@ def feature_maps(model: Classifier, image: Images, layer: str) -> Floats:
 def filters(model: Classifier, layer: str) -> Floats | None:
     """(C, I, h, w) the kernels of a convolution; None for any other layer."""
     module = layers(model).get(layer)
-    convolution = next((one for one in module.modules() if isinstance(one, nn.Conv2d)), None) if module else None
-    if convolution is None:
-        return None
-    found: Floats = convolution.weight.detach().float().cpu().numpy()
-    return found
+    for part in module.modules() if module else ():
+        kernels = getattr(part, "weight", None) if isinstance(part, nn.Conv2d | Conv) else None
+        if isinstance(kernels, Tensor) and kernels.ndim == 4:  # a foreign convolution may have others' kernels
+            found: Floats = kernels.detach().float().cpu().numpy()
+            return found
+    return None
 
 
 def _known(model: Classifier) -> str:

@@ -307,7 +307,8 @@ def _shape_of(entry: Mapping[str, Any], depth: int) -> Sides | None:
     kind = str(entry["class_name"])
     if kind in FUNCTIONAL:
         starts = _ends(config["input_layers"])
-        first = next(one for one in config["layers"] if str(one.get("name", one["config"].get("name"))) == starts[0][0])
+        named = {str(one.get("name", one["config"].get("name"))): one for one in config["layers"]}
+        first = named[starts[0][0]]
         return _shape_of(first, depth + 1)
     if kind in SEQUENTIAL:
         listed: Sequence[Any] = config if isinstance(config, list) else config["layers"]

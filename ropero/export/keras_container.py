@@ -72,7 +72,7 @@ def open_file(path: Path, plan: Path | None = None) -> KerasFile:
         return _of_hdf5(path, plan)
     if head.startswith(ZIP_MAGIC):
         return _of_zip(path)
-    raise DataError(what_else(path, head))
+    raise DataError(told(path, head) or unknown(path))
 
 
 def start_of(path: Path) -> bytes:
@@ -103,8 +103,8 @@ def _of_folder(path: Path) -> str:
     return t("{path} is a folder; name the model's file in it.", path=path)
 
 
-def what_else(path: Path, head: bytes) -> str:
-    """The sentence for a file that is no model of Keras's, by what it begins with."""
+def told(path: Path, head: bytes) -> str:
+    """The sentence for a file that is known to be something else, by what it begins with; "" for any other."""
     again = t("Load it where it was made and save it whole: model.save('model.keras').")
     start = head.lstrip()[:200].lower()
     if not head:
@@ -119,6 +119,11 @@ def what_else(path: Path, head: bytes) -> str:
         return t("{path} is a TFLite model, which ropero does not read.", path=path) + " " + again
     if start.startswith(b"{"):
         return t("{path} is the plan of a network without its weights.", path=path) + " " + again
+    return ""
+
+
+def unknown(path: Path) -> str:
+    """The sentence for a file of which nothing is known."""
     return t("{path} is no model that ropero reads: Keras's .h5 and .keras, or ONNX.", path=path)
 
 

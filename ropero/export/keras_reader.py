@@ -16,12 +16,11 @@ import numpy as np
 
 from ropero.errors import DataError, UsageError
 from ropero.export import keras_arrays, keras_config, keras_layers
-from ropero.export.foreign import Foreign, Sides
+from ropero.export.foreign import Built, Foreign, Sides
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
 from ropero.export.keras_layers import Line
 from ropero.models import designs, entries
-from ropero.models.classifier import Classifier
 from ropero.models.keras_layout import Slot, slots
 from ropero.models.layers import Dense, Layer, Shape
 from ropero.models.merging import INPUT
@@ -51,7 +50,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         except DataError as error:
             raise DataError(f"{path.name}: {error}") from error
 
-    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Classifier:
+    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
         return _built(path, file, network, made, prefix, input_shape, classes)
 
     def outputs(shape: tuple[int, ...]) -> int:
@@ -94,7 +93,7 @@ def _built(
     prefix: Sequence[Layer],
     input_shape: tuple[int, int, int],
     classes: int,
-) -> Classifier:
+) -> Built:
     named = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
     channels, height, width = input_shape
     shape: Shape = (height, width, channels)
@@ -108,8 +107,8 @@ def _built(
         shortened = {id(one.leaf): classes for one, other in zip(lines, whole, strict=True) if one is not other}
         first = named[-1].name if named else INPUT
         listed = [_behind(line.layer, first, place == 0 and bool(named)) for place, line in enumerate(lines)]
-        design = entries.from_json(entries.to_json([*named, *listed]))
-        model = designs.build(design, input_shape, classes)
+        said = entries.to_json([*named, *listed])
+        model = designs.build(entries.from_json(said), input_shape, classes)
     except UsageError as error:
         raise DataError(f"{path.name}: {error}") from error
     leaves = {line.layer.name: line.leaf for line in lines if line.leaf is not None}
@@ -125,7 +124,7 @@ def _built(
         for other in others:
             for source, target in zip(first_one, other, strict=True):
                 target.write(source.read())
-    return model.eval()
+    return Built(model.eval(), tuple(said))
 
 
 def _cut(lines: list[Line], classes: int) -> list[Line]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset, Images
 from ropero.errors import DataError, UsageError, unknown
-from ropero.export.foreign import Foreign, Sides
+from ropero.export.foreign import Built, Foreign, Sides
 from ropero.models.classifier import Classifier
 from ropero.models.inference import logits, softmax
 from ropero.models.layers import Flatten, Layer, Rescaling, Reshape
@@ -237,7 +237,7 @@ def _final(shape: tuple[int, ...], after: Sequence[Layer]) -> tuple[int, ...]:
     return shape
 
 
-def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier, Seeing]:
+def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Built, Seeing]:
     """The network with its pixels as it wants them, and how that was found.
 
     Args:
@@ -250,7 +250,7 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier,
     """
     ways = fits(train.input_shape, foreign)
     gives = foreign.outputs(ways[0].shape)
-    if not len(train.classes) <= gives <= len(train.classes) + SPARE:
+    if gives is not None and not len(train.classes) <= gives <= len(train.classes) + SPARE:
         raise DataError(
             t(
                 "the network tells {gives} classes apart, but {data} has {classes}; give data with its own classes "
@@ -263,7 +263,7 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier,
     if asked and asked not in ABOUT:
         raise unknown(t("convention"), asked, ABOUT)
     known, why = (asked, "asked") if asked else _said(foreign, train, ways[0].channels)
-    built = {}
+    built: dict[tuple[str, str], Built] = {}
     images = _some(train, IMAGES)
     tried: list[tuple[Tried, Array]] = []
     for way in ways:
@@ -272,10 +272,10 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier,
                 continue
             if scale.numbers is not None and way.name != AS_BUILT:
                 continue  # figures of each pixel are of the images' own size
-            model = _build(foreign, train, way, scale)
-            part = images if model.peak < HEAVY else images.take(range(min(len(images), IMAGES_HEAVY)))
-            tried.append(_try(model, part, scale.name, way.name))
-            built[scale.name, way.name] = model
+            made = _build(foreign, train, way, scale)
+            part = images if made.model.peak < HEAVY else images.take(range(min(len(images), IMAGES_HEAVY)))
+            tried.append(_try(made.model, part, scale.name, way.name))
+            built[scale.name, way.name] = made
             best = _best(tried)
             built = {key: one for key, one in built.items() if key == (best.scale, best.size)}
     if not tried:
@@ -283,7 +283,7 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Classifier,
     best = _best(tried)
     order = _order(next(said for one, said in tried if one is best), part.labels, len(train.classes), best)
     every = tuple(one for one, _ in tried)
-    spare = gives - len(train.classes)
+    spare = 0 if gives is None else gives - len(train.classes)
     return built[best.scale, best.size], Seeing(best.scale, best.size, why or "tried", len(part), every, order, spare)
 
 
@@ -309,15 +309,15 @@ def _said(foreign: Foreign, train: Dataset, channels: int) -> tuple[str, str]:
     return (near[0], "config") if len(near) == 1 else ("", "")
 
 
-def _build(foreign: Foreign, train: Dataset, way: Fit, scale: Scale) -> Classifier:
-    model = foreign.build([*way.before, *scale.layers, *way.after], train.input_shape, len(train.classes))
-    for module in model.modules():
+def _build(foreign: Foreign, train: Dataset, way: Fit, scale: Scale) -> Built:
+    made = foreign.build([*way.before, *scale.layers, *way.after], train.input_shape, len(train.classes))
+    for module in made.model.modules():
         if isinstance(module, Standardised) and scale.numbers is not None:
             with torch.no_grad():
                 module.get_buffer("running_mean").copy_(torch.from_numpy(scale.numbers[0]))
                 module.get_buffer("running_var").copy_(torch.from_numpy(scale.numbers[1]))
             break  # the first one is the convention's, others are the network's own
-    return model
+    return made
 
 
 def _some(train: Dataset, count: int) -> Dataset:

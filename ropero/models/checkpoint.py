@@ -6,7 +6,7 @@ Knows nothing of run folders; a folder with these two files is a model.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from safetensors.torch import load_file, save_file
 import ropero
 from ropero.errors import RunError, UsageError
 from ropero.models.classifier import Classifier
+from ropero.models.graphs import GraphCard
 from ropero.models.zoo import build
 from ropero.storage import atomic_path, read_json, sha256_file, write_json
 from ropero.texts import t
 
 CARD_FORMAT = 1
+GRAPH_FORMAT = 2  # of a card with a graph, which an older ropero cannot read
 MAX_CLASSES = 10_000
 MAX_SIDE = 10_000  # pixels; a card that says more is damaged, and no network is built for it
 
@@ -31,6 +33,7 @@ class ModelCard:
 
     input_shape is (C, H, W); pixels are float32 in [0, 1], grey or RGB; mean and std are applied inside the network.
     layers is the list of a network that is not from the zoo, code the digest of one that is code of the user's own.
+    graph is that of a network from another program (`graphs.GraphCard`), which layers then stand before.
     """
 
     network: str
@@ -43,6 +46,7 @@ class ModelCard:
     format: int = CARD_FORMAT
     layers: tuple[Mapping[str, Any], ...] = ()
     code: str = ""
+    graph: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save(
@@ -52,6 +56,7 @@ def save(
     folder: Path,
     layers: tuple[Mapping[str, Any], ...] = (),
     code: str = "",
+    graph: GraphCard | None = None,
 ) -> ModelCard:
     """Write weights, then the card that vouches for them."""
     weights = folder / "model.safetensors"
@@ -65,10 +70,12 @@ def save(
         tuple(model.std.flatten().tolist()),
         sha256_file(weights),
         ropero.__version__,
+        format=CARD_FORMAT if graph is None else GRAPH_FORMAT,
         layers=layers,
         code=code,
+        graph={} if graph is None else graph.to_json(),
     )
-    write_json(folder / "model.json", asdict(card))
+    write_json(folder / "model.json", {name: value for name, value in asdict(card).items() if name != "graph" or value})
     return card
 
 
@@ -77,7 +84,7 @@ def read_card(folder: Path) -> ModelCard:
     path = folder / "model.json"
     values: dict[str, Any] = read_json(path)
     written = values.get("format")
-    if isinstance(written, int) and written > CARD_FORMAT:
+    if isinstance(written, int) and written > GRAPH_FORMAT:
         raise RunError(
             t(
                 "{path} was written by a newer ropero ({version}); update ropero.",
@@ -90,6 +97,8 @@ def read_card(folder: Path) -> ModelCard:
             values[name] = tuple(values.get(name, ()))
         card = ModelCard(**values)
         whole = all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in card.input_shape)
+        if not isinstance(card.graph, dict):
+            raise ValueError("graph")
         names = (*card.classes, card.network, card.code)
         if len(card.classes) > MAX_CLASSES:
             raise ValueError(f"{len(card.classes)} classes")
@@ -112,7 +121,7 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
     if sha256_file(weights) != card.weights_sha256:
         raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
     try:
-        model = build(card.network, card.input_shape, len(card.classes), card.layers, card.code)
+        model = build(card.network, card.input_shape, len(card.classes), card.layers, card.code, card.graph)
     except UsageError as error:  # what was no mistake when it was trained
         raise RunError(t("The network of {path} cannot be built: {reason}", path=folder, reason=error)) from error
     try:

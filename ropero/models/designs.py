@@ -93,6 +93,21 @@ def parts(model: Classifier) -> list[tuple[str, Layer, nn.Module]]:
     return list(zip(names, model.design, modules, strict=True))
 
 
+def opening(design: Design, input_shape: tuple[int, int, int]) -> tuple[OrderedDict[str, nn.Module], Shape]:
+    """(modules by their names, what they give of an image) of layers in a row that stand before another network.
+
+    Raises UsageError as `build` does.
+    """
+    channels, height, width = input_shape
+    steps = list(_walk(design, (height, width, channels)))
+    names = [INPUT, *(step.name for step in steps)]
+    if any(step.sources != (before,) for step, before in zip(steps, names, strict=False)):
+        raise UsageError(t("Only layers in a row may stand before a network."))
+    _weigh(steps)
+    after = steps[-1].after if steps else (height, width, channels)
+    return OrderedDict((step.name, step.module()) for step in steps), after
+
+
 def table(design: Design, input_shape: tuple[int, int, int]) -> list[tuple[str, str, Shape]]:
     """(name, Keras kind, output shape) of every layer, for images (C, H, W)."""
     channels, height, width = input_shape

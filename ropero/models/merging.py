@@ -132,21 +132,25 @@ class Concatenate(Merge):
 
 
 class Elementwise(nn.Module):
-    """Applies a function of two tensors to all of them, from the first on."""
+    """Applies a function of two tensors to all of them, from the first on; sides fit as in Keras, else as in torch."""
 
-    def __init__(self, how: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, how: Callable[[Tensor, Tensor], Tensor], *, keras: bool = True) -> None:
         super().__init__()
-        self.how = how
+        self.how, self.keras = how, keras
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(self.how, _level(parts))
+        return reduce(self.how, _level(parts) if self.keras else parts)
 
 
 class Mean(nn.Module):
-    """The mean of several tensors."""
+    """The mean of several tensors; sides fit as in Keras, else as in torch."""
+
+    def __init__(self, *, keras: bool = True) -> None:
+        super().__init__()
+        self.keras = keras
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(torch.add, _level(parts)) / len(parts)
+        return reduce(torch.add, _level(parts) if self.keras else parts) / len(parts)
 
 
 def _level(parts: Sequence[Tensor]) -> list[Tensor]:

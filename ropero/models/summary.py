@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ropero.models.classifier import Classifier, count_parameters
 from ropero.models.designs import parts, snake, table
+from ropero.models.operator_graph import OperatorGraph
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def _observed(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
     for path, module, shape in calls:
         parameters = share(module)
         parts = any(id(part) in called for part in module.modules() if part is not module)
-        if isinstance(module, nn.Identity) or (parts and not parameters):
+        whole = parts or isinstance(module, OperatorGraph)
+        if isinstance(module, nn.Identity) or (whole and not parameters):
             continue
         kind = _KERAS_KINDS.get(type(module).__name__, type(module).__name__)
         name = snake(kind)

@@ -12,6 +12,7 @@ from typing import Any
 from ropero.errors import unknown
 from ropero.models import alexnet, cnn, dense, designs, entries, own, rnn, vgg
 from ropero.models.classifier import Classifier
+from ropero.models.graphs import GraphCard, build_graph
 from ropero.models.layers import Layer
 from ropero.models.quick import quick
 from ropero.texts import mark, t
@@ -94,13 +95,17 @@ def build(
     classes: int,
     layers: Sequence[Mapping[str, Any]] = (),
     code: str = "",
+    graph: Mapping[str, Any] | None = None,
 ) -> Classifier:
-    """A fresh network, from its own layer list or the digest of its code when there is one, else from the zoo.
+    """A fresh network, from its graph, its own layer list or the digest of its code when there is one, else from the
+    zoo. What stands before a graph is its layer list; the weights of a graph are zeros.
 
     Raises:
         UsageError: a name that is not in the zoo, or a network that does not fit the images (C, H, W).
         RunError: code that is not at hand.
     """
+    if graph:
+        return build_graph(GraphCard.from_json(graph), entries.from_json(layers), input_shape, classes)
     if code:
         return own.build(name, code, input_shape, classes)
     if layers:

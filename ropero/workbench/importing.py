@@ -17,7 +17,7 @@ from ropero.data.raw import Progress
 from ropero.errors import DataError, RoperoError, unknown
 from ropero.export import pixels
 from ropero.export.reader import is_model_file, read
-from ropero.models import checkpoint, entries
+from ropero.models import checkpoint
 from ropero.models.classifier import count_parameters
 from ropero.runs import TRAINED, Run, RunStore
 from ropero.storage import sha256_file
@@ -93,15 +93,19 @@ def import_model(
     if found:
         return Imported(found, False)
     foreign = read(path, plan)
-    model, seeing = pixels.find(foreign, splits.train, pixels_are)
+    try:
+        built, seeing = pixels.find(foreign, splits.train, pixels_are)
+    except DataError as error:
+        raise DataError(f"{path.name}: {str(error).removeprefix(f'{path.name}: ')}") from error
+    model, layers = built.model, built.layers
     name = re.sub(r"[^\w.-]+", "-", path.stem)[:60] or "model"
-    layers = tuple(entries.to_json(model.design)) if model.design else ()
     note = {**wish, "file": path.name, "written_by": foreign.written_by, **foreign.facts,
             "pixels": seeing.to_json(), "notes": list(foreign.notes)}  # fmt: skip
-    run = store.create(TrainConfig(network=name, layers=layers), DataNote.of(splits), environment, imported=note)
+    config = TrainConfig(network=name, layers=() if built.graph else layers)
+    run = store.create(config, DataNote.of(splits), environment, imported=note)
     try:
         run.save_judge(judge(model, splits))
-        card = checkpoint.save(model, name, splits.classes, run.folder, layers)
+        card = checkpoint.save(model, name, splits.classes, run.folder, layers, graph=built.graph)
         run.note(
             status=TRAINED,
             images={part: len(one) for part, one in splits.parts().items()},

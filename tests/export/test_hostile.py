@@ -172,7 +172,7 @@ def twice(depth: int) -> dict[str, Any]:
         ),
         (
             {"class_name": "Sequential", "config": [{"class_name": "Dense", "config": {"units": float("nan")}}]},
-            "Layer 1 of 1",
+            "units should be a whole number",
         ),
     ],
     ids=str,

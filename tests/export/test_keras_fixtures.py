@@ -26,7 +26,7 @@ def answers(path: Path, given: np.ndarray[Any, np.dtype[np.float32]], classes: i
     prefix: list[Layer] = [] if len(shape) == 3 else [Reshape(target_shape=shape)]
     images = given.reshape(len(given), *shape, *[1] * (3 - len(shape)))
     assert found.outputs(shape) == classes
-    model = found.build(prefix, (images.shape[3], *images.shape[1:3]), classes)
+    model = found.build(prefix, (images.shape[3], *images.shape[1:3]), classes).model
     with torch.inference_mode():
         logits: torch.Tensor = model(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
     return logits

@@ -198,7 +198,7 @@ def test_a_network_of_keras_is_the_same_function_here(name: str, ending: str, tm
     path = tmp_path / f"model.{ending}"
     twin.save(path)
     found = keras_reader.read(path)
-    model = found.build(prefix(found.wants[0]), (1, 28, 28), 10)
+    model = found.build(prefix(found.wants[0]), (1, 28, 28), 10).model
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
     shape = [28 if side is None else side for side in found.wants[0]]
     expected = np.asarray(twin.predict(pixels.reshape(-1, *shape), verbose=0))
@@ -215,7 +215,7 @@ def test_a_network_of_keras_is_the_same_function_here(name: str, ending: str, tm
 def test_sigmoids_become_shares_in_the_same_order(tmp_path: Path) -> None:
     twin = shaken(chain(*end("sigmoid")))
     twin.save(tmp_path / "model.keras")
-    model = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10)
+    model = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10).model
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
     expected = np.asarray(twin.predict(pixels, verbose=0))
     with torch.inference_mode():
@@ -237,7 +237,7 @@ def test_channels_that_come_first_are_turned(tmp_path: Path) -> None:
     twin.save(tmp_path / "model.keras")
     found = keras_reader.read(tmp_path / "model.keras")
     assert found.channels_first
-    model = found.build([Permute(dims=(3, 1, 2))], (1, 28, 28), 10)
+    model = found.build([Permute(dims=(3, 1, 2))], (1, 28, 28), 10).model
     pixels = np.random.default_rng(0).random((IMAGES, 1, 28, 28)).astype(np.float32)
     with torch.inference_mode():
         logits = model(torch.from_numpy(pixels)).numpy()
@@ -252,7 +252,7 @@ def test_outputs_beyond_the_classes_are_left_away(tmp_path: Path) -> None:
     assert found.outputs((28, 28, 1)) == 11
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
     with torch.inference_mode():
-        logits = found.build([], (1, 28, 28), 10)(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).numpy()
+        logits = found.build([], (1, 28, 28), 10).model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).numpy()
     np.testing.assert_allclose(logits, np.asarray(twin.predict(pixels, verbose=0))[:, :10], atol=1e-4)
 
 
@@ -271,7 +271,12 @@ def test_weights_alone_are_read_with_their_plan(ending: str, tmp_path: Path) -> 
     assert keras_reader.read(path).wants == found.wants
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
     with torch.inference_mode():
-        got = found.build([], (1, 28, 28), 10)(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).softmax(1).numpy()
+        got = (
+            found.build([], (1, 28, 28), 10)
+            .model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
+            .softmax(1)
+            .numpy()
+        )
     np.testing.assert_allclose(got, np.asarray(twin.predict(pixels, verbose=0)), atol=1e-4)
 
 
@@ -357,7 +362,7 @@ def test_what_was_trained_in_half_precision_is_read(tmp_path: Path) -> None:
     finally:
         keras.config.set_dtype_policy("float32")
     twin.save(tmp_path / "model.h5")
-    model = keras_reader.read(tmp_path / "model.h5").build([], (1, 28, 28), 10)
+    model = keras_reader.read(tmp_path / "model.h5").build([], (1, 28, 28), 10).model
     kernel = next(one for one in model.modules() if isinstance(one, nn.Conv2d)).weight
     assert kernel.dtype == torch.float32
     np.testing.assert_array_equal(

@@ -17,9 +17,8 @@ from ropero.data import sources
 from ropero.data.dataset import Dataset
 from ropero.errors import DataError, UsageError
 from ropero.export import pixels
-from ropero.export.foreign import Foreign, Sides
+from ropero.export.foreign import Built, Foreign, Sides
 from ropero.models import designs
-from ropero.models.classifier import Classifier
 from ropero.models.layers import Dense, Flatten, Layer
 
 Floats = NDArray[np.float64]
@@ -73,13 +72,13 @@ def _trained(train: Dataset, name: str, size: int) -> nn.Sequential:
 def foreign(net: nn.Sequential, wants: Sides = (28, 28), outputs: int = 10, **facts: Any) -> Foreign:
     """Such a network as a reader would give it."""
 
-    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Classifier:
+    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
         hidden = Dense(net[0].out_features, "relu", name="own")
         model = designs.build([*prefix, Flatten(), hidden, Dense(classes)], input_shape, classes)
         own = next(module for name, _, module in designs.parts(model) if name == "own")
         for made, kept in ((own[0], net[0]), (model.head, net[2])):  # type: ignore[index]
             made.load_state_dict(kept.state_dict())
-        return model.eval()
+        return Built(model.eval(), ())
 
     return Foreign("Keras 2.4.0", "0" * 64, (wants,), build, lambda _: outputs, **facts)
 
@@ -87,12 +86,12 @@ def foreign(net: nn.Sequential, wants: Sides = (28, 28), outputs: int = 10, **fa
 @pytest.mark.real
 @pytest.mark.parametrize("name", WAYS)
 def test_the_scale_that_a_network_was_trained_with_is_found(name: str, train: Dataset, net: Nets) -> None:
-    model, seeing = pixels.find(foreign(net(name)), train)
+    built, seeing = pixels.find(foreign(net(name)), train)
     assert (seeing.scale, seeing.size, seeing.why) == (name, pixels.AS_BUILT, "tried")
     with torch.inference_mode():
         prepared = WAYS[name](train.images.astype(np.float64))[:20]
         expected = net(name)(torch.from_numpy(prepared).float().flatten(1))
-        found = model(torch.from_numpy(train.images[:20, None].copy()).float() / 255)
+        found = built.model(torch.from_numpy(train.images[:20, None].copy()).float() / 255)
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
 
 
