@@ -51,7 +51,7 @@ class Recurrent(nn.Module):
         self.register_buffer("no_bias", torch.zeros(rows), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        start = x.new_zeros(self.directions, len(x), self.units)
+        start = x.new_zeros(self.directions, x.shape[0], self.units)
         flags = (True, 1, 0.0, self.training, self.directions == 2, True)
         weights = [tensor for way in range(self.directions) for tensor in self._weights(way)]
         if self.kind == LSTM_KIND:
