@@ -1,7 +1,7 @@
 """A layer list, checked layer by layer and built into a `Classifier`; `entries.py` reads and writes one.
 
-The list ends with the Dense layer that gives one value a class; its softmax is part of the loss and of inference, so
-"softmax" there is understood and needs no module.
+The list ends in one value a class. A softmax there is part of the loss and of inference: what goes into it are the
+logits, so it is understood and needs no module.
 Legend: H x W pixels, C channels, K classes.
 """
 
@@ -21,10 +21,10 @@ from torch import nn
 
 from ropero.errors import UsageError, did_you_mean
 from ropero.models import layers
-from ropero.models.activations import Activation
+from ropero.models.activations import Activation, Softmax
 from ropero.models.classifier import Classifier
 from ropero.models.entries import SHOWN, Design, cut
-from ropero.models.layers import LINEAR, SOFTMAX, Dense, Layer, Shape
+from ropero.models.layers import LINEAR, LOG_SOFTMAX, SOFTMAX, Dense, Layer, Shape
 from ropero.models.merging import INPUT, Graph, Merge
 from ropero.texts import t
 from ropero.texts.numbers import whole
@@ -42,23 +42,47 @@ def build(design: Design, input_shape: tuple[int, int, int], classes: int, *, st
         UsageError: a list that is empty, too large, or does not end in one value a class, or a layer that cannot take
             what the one before gives; the sentence names the layer.
     """
-    design = _closed(design, classes)
     channels, height, width = input_shape
-    steps = list(_walk(design, (height, width, channels)))
+    steps = _logits(list(_walk(_closed(design, classes), (height, width, channels))))
+    head = _head(steps)
+    _check_end(steps, head, classes)
     _weigh(steps)
-    *inner, (_, head) = [(step.name, step.module()) for step in steps]
-    model = Classifier(_trunk(steps, dict(inner)), head, input_shape, standardise=standardise)
-    model.design = tuple(design)
+    modules = [(step.name, step.module()) for step in steps]
+    trunk = _trunk(steps[:head], dict(modules[:head]), steps[head].sources if head < len(steps) else ())
+    model = Classifier(trunk, _chained(modules[head:]), input_shape, standardise=standardise)
+    model.design = tuple(step.layer for step in steps)
     model.peak = max(math.prod(input_shape), *(step.work() for step in steps))
     return model
 
 
-def _trunk(steps: Sequence[_Step], modules: Mapping[str, nn.Module]) -> nn.Module:
-    """All layers but the last: one after the other, or wired as the list says."""
+class Head(nn.Sequential):
+    """The last Dense of a list and what follows it."""
+
+
+def _chained(modules: Sequence[tuple[str, nn.Module]]) -> nn.Module:
+    """A head of no layers, of one, or of several."""
+    if len(modules) < 2:
+        return modules[0][1] if modules else nn.Identity()
+    return Head(OrderedDict(modules))
+
+
+def _trunk(steps: Sequence[_Step], modules: Mapping[str, nn.Module], taken: Sequence[str]) -> nn.Module:
+    """All layers before the head, which takes `taken`: one after the other, or wired as the list says."""
     names = [INPUT, *(step.name for step in steps)]
-    if all(step.sources == (before,) for step, before in zip(steps, names, strict=False)):
+    wired = [*(step.sources for step in steps), *([tuple(taken)] if taken else [])]
+    if all(sources == (before,) for sources, before in zip(wired, names, strict=False)):
         return nn.Sequential(OrderedDict(modules))
-    return Graph(modules, {step.name: step.sources for step in steps[:-1]}, steps[-1].sources[0])
+    return Graph(modules, {step.name: step.sources for step in steps}, taken[0] if taken else names[-1])
+
+
+def parts(model: Classifier) -> list[tuple[str, Layer, nn.Module]]:
+    """(name, layer, module) of every layer of `model.design`, in order; nothing of a network that is no layer list."""
+    if not model.design:
+        return []
+    head = model.head.children() if isinstance(model.head, Head) else [model.head]
+    modules = [*model.trunk.children(), *head][: len(model.design)]  # without an empty head
+    names = [name for name, _, _ in table(model.design, model.input_shape)]
+    return list(zip(names, model.design, modules, strict=True))
 
 
 def table(design: Design, input_shape: tuple[int, int, int]) -> list[tuple[str, str, Shape]]:
@@ -97,14 +121,6 @@ def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
             before = tuple(_given(given, source) for source in sources)
             after = _after(layer, before)
             layers.activation_module(getattr(layer, "activation", LINEAR))
-            if number == len(design) and len(after) != 1:
-                raise UsageError(
-                    t(
-                        "would give {shape}, not one value a class; put Flatten or GlobalAveragePooling1D before it, "
-                        "or leave return_sequences out of the layer before it.",
-                        shape=after,
-                    )
-                )
         yield _Step(number, name, layer, sources, before, after)
         unused = (unused | {name}) - set(sources)
         given[name], last = after, name
@@ -190,35 +206,84 @@ def _told_of(number: int, kind: str) -> Iterator[None]:
 
 
 def _closed(design: Design, classes: int) -> list[Layer]:
-    """The list with its last layer as logits of K classes."""
+    """The list, in which the last Dense gives one value a class where it does not say how many."""
     if not design:
         raise UsageError(t("The network has no layers; it should end with Dense, one unit a class."))
     closed = list(design)
-    if isinstance(closed[-1], Activation) and closed[-1].activation in (SOFTMAX, LINEAR) and len(closed) > 1:
-        closed.pop()
-    last = closed[-1]
-    if not isinstance(last, Dense):
-        raise UsageError(
-            t(
-                "The last layer should be Dense, one unit a class, but is {kind}; add Dense with activation softmax.",
-                kind=type(last).__name__,
-            )
-        )
-    if last.units not in (None, classes):
+    last = max((place for place, layer in enumerate(closed) if isinstance(layer, Dense)), default=0)
+    if isinstance(dense := closed[last], Dense) and dense.units is None:
+        closed[last] = replace(dense, units=classes)
+    return closed
+
+
+def _logits(steps: list[_Step]) -> list[_Step]:
+    """The layers up to the logits: one softmax at the end is left away, and whatever is linear there.
+
+    What comes before that one softmax are the logits, be it another softmax. Raises UsageError for a layer before the
+    end that has softmax for its activation, which is mostly a mistake; Softmax is a layer for who means it.
+    """
+    softs, found = {SOFTMAX, LOG_SOFTMAX}, list(steps)
+    while len(found) > 1 and isinstance(layer := found[-1].layer, Activation | Softmax):
+        activation = SOFTMAX if isinstance(layer, Softmax) else layer.activation
+        if activation not in {LINEAR, *softs}:
+            break
+        if activation in softs:
+            softs = set()
+        found.pop()
+    if isinstance(dense := found[-1].layer, Dense) and dense.activation in softs:
+        found[-1] = replace(found[-1], layer=replace(dense, activation=LINEAR))
+    end = [isinstance(step.layer, Activation | Softmax) for step in found]
+    for place, step in enumerate(found):
+        if getattr(step.layer, "activation", LINEAR) == SOFTMAX and not all(end[place:]):
+            with _told_of(step.number, type(step.layer).__name__):
+                raise UsageError(t("softmax is for the last layer alone; use relu here."))
+    return found
+
+
+def _head(steps: Sequence[_Step]) -> int:
+    """Where the head begins: at the last Dense when all behind it is a chain of vectors, else behind the last layer."""
+    last = max((place for place, step in enumerate(steps) if isinstance(step.layer, Dense)), default=len(steps))
+    behind = zip(steps[last:], steps[last + 1 :], strict=False)
+    chain = all(step.sources == (before.name,) and len(step.after) == 1 for before, step in behind)
+    return last if chain and last < len(steps) and len(steps[last].after) == 1 else len(steps)
+
+
+def _check_end(steps: Sequence[_Step], head: int, classes: int) -> None:
+    """Raises UsageError for a list that does not end in one value a class."""
+    step = steps[-1]
+    kind, shape = type(step.layer).__name__, step.after
+    if shape == (classes,):
+        return
+    if head < len(steps):
         raise UsageError(
             t(
                 "The last layer gives {units} values, but the data have {classes} classes; leave its units out, and it "
                 "gives one a class.",
-                units=last.units,
+                units=shape[0],
                 classes=classes,
             )
         )
-    if last.activation not in (LINEAR, SOFTMAX):
+    if len(shape) == 1:
         raise UsageError(
-            t("The last layer's activation should be softmax, got {activation!r}.", activation=last.activation)
+            t(
+                "The last layer should give one value for each of the {classes} classes, but {kind} gives {units}; add "
+                "Dense with activation softmax.",
+                classes=classes,
+                kind=kind,
+                units=shape[0],
+            )
         )
-    closed[-1] = replace(last, units=classes, activation=LINEAR)
-    return closed
+    with _told_of(step.number, kind):
+        if isinstance(step.layer, Dense):
+            raise UsageError(
+                t(
+                    "would give {shape}, not one value a class; put Flatten or GlobalAveragePooling1D before it, "
+                    "or leave return_sequences out of the layer before it.",
+                    shape=shape,
+                )
+            )
+        cure = "Flatten, Dense" if len(shape) == 2 else "GlobalAveragePooling2D, Dense"
+        raise UsageError(t("would give {shape}, not one value a class; put {cure} behind it.", shape=shape, cure=cure))
 
 
 def snake(kind: str) -> str:

@@ -19,11 +19,12 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError, unknown
-from ropero.models import elementwise
+from ropero.models import elementwise, functions
 from ropero.texts import t
 
 Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, (D,) of vectors
 
+LINEAR, SOFTMAX, LOG_SOFTMAX = "linear", "softmax", "log_softmax"
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -38,8 +39,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "softsign": nn.Softsign,
     "leaky_relu": partial(nn.LeakyReLU, 0.2),  # Keras's slope; torch's own is 0.01
     "mish": nn.Mish,
+    "log_sigmoid": nn.LogSigmoid,
+    LOG_SOFTMAX: partial(functions.Shares, log=True),
 }
-LINEAR, SOFTMAX = "linear", "softmax"
 GLOROT = "glorot_uniform"  # what Keras's Dense and convolutions begin with
 _TRUNCATED = 0.87962566  # deviation of a standard normal variable that is drawn again beyond 2
 
@@ -128,7 +130,7 @@ def activation_module(name: str) -> nn.Module:
     if name == LINEAR:
         return nn.Identity()
     if name == SOFTMAX:
-        raise UsageError(t("softmax is for the last layer alone; use relu here."))
+        return functions.Shares()
     if name not in ACTIVATIONS:
         raise unknown(t("activation"), name, [LINEAR, SOFTMAX, *ACTIVATIONS])
     return ACTIVATIONS[name]()
@@ -182,7 +184,7 @@ class Dense(Layer):
 
     def output(self, shape: Shape) -> Shape:
         if self.units is None:
-            raise UsageError(t("needs units, such as units = 128; only the last layer may leave them out."))
+            raise UsageError(t("needs units, such as units = 128; only the last Dense may leave them out."))
         positive("units", self.units)
         return (*shape[:-1], self.units)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.models.classifier import Classifier, count_parameters
-from ropero.models.designs import snake, table
+from ropero.models.designs import parts, snake, table
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,10 @@ def _rows(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
 
 
 def _listed(model: Classifier) -> list[tuple[LayerRow, nn.Module]]:
-    modules = [*model.trunk.children(), model.head]
     lines = table(model.design, model.input_shape)
     return [
         (LayerRow(name, kind, shape, count_parameters(module)[0]), module)
-        for (name, kind, shape), module in zip(lines, modules, strict=True)
+        for (name, kind, shape), (_, _, module) in zip(lines, parts(model), strict=True)
     ]
 
 

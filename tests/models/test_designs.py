@@ -13,14 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from ropero.errors import UsageError
-from ropero.models.designs import build, table
+from ropero.models.designs import build, parts, table
 from ropero.models.entries import LAYERS, MAX_LAYERS, from_json, read_toml, to_json
+from ropero.models.summary import summarise
 from ropero.models.zoo import NETWORKS
 from ropero.models.zoo import build as build_from_zoo
 
 SHAPE = (1, 28, 28)
 DENSE: dict[str, Any] = {"type": "Dense"}
 FLATTEN: dict[str, Any] = {"type": "Flatten"}
+SOFTMAX: dict[str, Any] = {"type": "Activation", "activation": "softmax"}
 
 
 def conv(**options: Any) -> dict[str, Any]:
@@ -52,6 +54,64 @@ def test_a_list_becomes_a_network_and_comes_back() -> None:
     assert from_json(written) == design
 
 
+DROPOUT = {"type": "Dropout", "rate": 0.5}
+NORM = {"type": "BatchNormalization"}
+LINEAR = {"type": "Activation", "activation": "linear"}
+LOG_SIGMOID = {"type": "Activation", "activation": "log_sigmoid"}
+LOG_SOFTMAX = {"type": "Activation", "activation": "log_softmax"}
+SHARES = {"type": "Softmax"}
+POOL = {"type": "GlobalAveragePooling2D"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "kept", "head"),
+    [
+        ([FLATTEN, {"type": "Dense", "activation": "softmax"}], 2, 1),
+        ([FLATTEN, DENSE, SOFTMAX], 2, 1),
+        ([FLATTEN, DENSE, LINEAR, SHARES, LINEAR], 2, 1),
+        ([FLATTEN, DENSE, LOG_SOFTMAX], 2, 1),
+        ([FLATTEN, {"type": "Dense", "activation": "log_softmax"}], 2, 1),
+        ([FLATTEN, {"type": "Dense", "activation": "relu"}], 2, 1),
+        ([FLATTEN, DENSE, SOFTMAX, SOFTMAX], 3, 2),  # the logits of two are what the first gives
+        ([FLATTEN, DENSE, LOG_SIGMOID], 3, 2),
+        ([FLATTEN, DENSE, DROPOUT], 3, 2),
+        ([FLATTEN, DENSE, NORM, SOFTMAX], 3, 2),
+        ([conv(filters=10, kernel_size=1), POOL, SOFTMAX], 2, 0),
+        ([{"type": "Rows"}, DENSE, {"type": "GlobalMaxPooling1D"}], 3, 0),
+        ([FLATTEN, {**DENSE, "name": "a"}, {**SHARES, "name": "b"}, {"type": "Add", "inputs": ["a", "b"]}], 4, 0),
+    ],
+    ids=str,
+)
+def test_a_list_ends_in_anything_that_gives_one_value_a_class(
+    entries: list[dict[str, Any]], kept: int, head: int
+) -> None:
+    """kept: the layers up to the logits; head: those of them from the last Dense on."""
+    torch.manual_seed(0)
+    model = build(from_json(entries), SHAPE, 10).eval()
+    pixels = torch.rand(2, *SHAPE)
+    with torch.inference_mode():
+        logits = model(pixels)
+        x = features = model.features(pixels)
+        for _, _, module in parts(model)[kept - head :]:
+            x = module(x)
+    assert logits.shape == (2, 10)
+    assert torch.equal(x, logits)
+    assert (features.shape == (2, 784)) == (head > 0)
+    assert [type(layer).__name__ for _, layer, _ in parts(model)] == [one["type"] for one in entries[:kept]]
+    assert [name for name, _, _ in parts(model)] == [row.name for row in summarise(model).rows]
+    assert sum(row.parameters for row in summarise(model).rows) == summarise(model).total
+
+
+def test_names_of_weights_stay_those_of_stored_runs() -> None:
+    entries = [conv(activation="relu"), NORM, FLATTEN, {"type": "Dense", "units": 5, "activation": "relu"}, DENSE]
+    found = [name for name in build(from_json(entries), SHAPE, 10).state_dict() if not name.endswith("tracked")]
+    assert found == [
+        *("mean", "std", "trunk.conv2d.0.weight", "trunk.conv2d.0.bias"),
+        *(f"trunk.batch_normalization.{name}" for name in ("weight", "bias", "running_mean", "running_var")),
+        *("trunk.dense.0.weight", "trunk.dense.0.bias", "head.weight", "head.bias"),
+    ]
+
+
 @pytest.mark.parametrize("name", [name for name in NETWORKS if build_from_zoo(name, SHAPE, 10).design])
 def test_a_zoo_network_survives_json(name: str) -> None:
     design = build_from_zoo(name, SHAPE, 10).design
@@ -62,7 +122,20 @@ def test_a_zoo_network_survives_json(name: str) -> None:
     ("entries", "says"),
     [
         ([], "no layers"),
-        ([FLATTEN], "should be Dense, one unit a class, but is Flatten"),
+        ([FLATTEN], "one value for each of the 10 classes, but Flatten gives 784; add Dense with activation softmax."),
+        ([conv()], "Layer 1 (Conv2D): would give (26, 26, 32), not one value a class; put GlobalAveragePooling2D"),
+        (
+            [{"type": "Rows"}, {"type": "GRU", "return_sequences": True}],
+            "Layer 2 (GRU): would give (28, 128), not one value a class; put Flatten, Dense behind it.",
+        ),
+        (
+            [conv(filters=9), {"type": "GlobalMaxPooling2D"}, SOFTMAX],
+            "one value for each of the 10 classes, but GlobalMaxPooling2D gives 9; add Dense",
+        ),
+        ([FLATTEN, {"type": "Dense", "units": 5}, {"type": "Dropout"}], "The last layer gives 5 values, but the data"),
+        ([FLATTEN, {"type": "Dense", "activation": "softmax"}, SOFTMAX], "softmax is for the last layer alone"),
+        ([FLATTEN, {"type": "Dense", "activation": "softmax"}, {"type": "Dropout"}], "softmax is for the last layer"),
+        ([FLATTEN, DENSE, {"type": "Dense", "units": 10}], "Layer 2 (Dense): needs units"),
         ([DENSE], r"Layer 1 (Dense): takes vectors (D,) / sequences (T, D), but gets (28, 28, 1); put Flatten before"),
         ([FLATTEN, conv(), DENSE], "Layer 2 (Conv2D): takes images (H, W, C), but gets (784,); put it before Flatten"),
         ([{"type": "LSTM"}, DENSE], "Layer 1 (LSTM): takes sequences (T, D), but gets (28, 28, 1); put Rows before it"),
@@ -75,7 +148,6 @@ def test_a_zoo_network_survives_json(name: str) -> None:
             "Layer 3 (Dense): would give (28, 10), not one value a class; put Flatten",
         ),
         ([FLATTEN, {"type": "Dense", "units": 5}], "gives 5 values, but the data have 10 classes"),
-        ([FLATTEN, {"type": "Dense", "activation": "relu"}], "last layer's activation should be softmax, got 'relu'"),
         ([FLATTEN, {"type": "Dense"}, DENSE], "Layer 2 (Dense): needs units, such as units = 128"),
         ([FLATTEN, {"type": "Dense", "units": 0}, DENSE], "Layer 2 (Dense): units should be more than 0, got 0"),
         (
@@ -245,17 +317,18 @@ FUZZ = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCh
 
 
 @FUZZ
-@given(LISTS)
-def test_nothing_but_a_sentence_escapes(entries: list[dict[str, Any]]) -> None:
+@given(LISTS, some.booleans())
+def test_nothing_but_a_sentence_escapes(entries: list[dict[str, Any]], ends: bool) -> None:
     """What is accepted gives one value a class; its JSON is the same list again."""
     try:
         design = from_json(entries)
-        model = build([*design, *from_json([DENSE])], SHAPE, 3).eval()
+        model = build([*design, *from_json([DENSE] if ends else [])], SHAPE, 3).eval()
     except UsageError:
         return
     if model.peak < 1_000_000:
         with torch.inference_mode():
             assert model(torch.zeros(1, *SHAPE)).shape == (1, 3)
+        assert len(parts(model)) == len(model.design)
     assert from_json(json.loads(json.dumps(to_json(design)))) == design
 
 

@@ -183,7 +183,7 @@ def test_layers_on_vectors(layer: Layer) -> None:
     compare([Flatten(), layer])
 
 
-@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear"])
+@pytest.mark.parametrize("name", [*ACTIVATIONS, "linear", "softmax"])
 def test_activations(name: str) -> None:
     compare([Activation(name)])
 
@@ -279,13 +279,7 @@ def test_a_report_network_is_its_keras_twin(design: Any) -> None:
     trainable = sum(int(np.prod(variable.shape)) for variable in twin.trainable_weights)
     assert count_parameters(model) == (twin.count_params(), trainable)
     randomise_figures(model)
-    twin.set_weights(
-        [
-            one
-            for layer, part in zip(model.design, [*model.trunk.children(), model.head], strict=True)
-            for one in weights(layer, part)
-        ]
-    )
+    twin.set_weights([one for _, layer, part in designs.parts(model) for one in weights(layer, part)])
     pixels = np.random.default_rng(0).random((4, 28, 28, 1)).astype(np.float32)
     with torch.inference_mode():
         found = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
