@@ -35,14 +35,18 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Third parties that any room may use, and those that only some may.
 EVERYWHERE = {"numpy"}
 ONLY_IN = {
-    "torch": {"runtime", "data", "models", "training", "evaluation"},
-    "safetensors": {"models", "training"},
+    "torch": {"runtime", "data", "models", "training", "evaluation", "export"},
+    "safetensors": {"models", "training", "export"},
     "tensorboard": {"training"},
     "PIL": {"data", "evaluation", "reports", "workbench"},
     "pyarrow": {"data"},
     "platformdirs": {"storage"},
     "filelock": {"data", "models", "runs", "workbench"},
-    "h5py": {"models"},
+    "h5py": {"models", "export"},
+    "keras": {"export"},
+    "onnx": {"export"},
+    "onnxruntime": {"export"},
+    "onnxscript": {"export"},
     "sklearn": {"evaluation"},
     "matplotlib": {"reports"},
     "jinja2": {"reports"},

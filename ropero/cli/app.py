@@ -15,6 +15,7 @@ from ropero.cli import (
     evaluate,
     explain,
     explore,
+    export,
     lr_find,
     networks,
     predict,
@@ -25,6 +26,7 @@ from ropero.cli import (
     suspects,
     train,
     tune,
+    verify,
 )
 from ropero.cli.sentences import TranslatedHelp, sentence
 from ropero.errors import RoperoError
@@ -60,6 +62,8 @@ def build() -> App:
     runs.register(app)
     suspects.register(app)
     report.register(app)
+    export.register(app)
+    verify.register(app)
     reproduce.register(app)
     completion.register(app)
     return app

@@ -11,11 +11,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+import ropero
 from ropero.errors import DataError, UsageError
 from ropero.models.checkpoint import MAX_CLASSES, MAX_SIDE
 from ropero.models.classifier import Classifier
@@ -27,6 +30,7 @@ KEY = "ropero"
 CARD_FORMAT = 1
 MAX_BYTES = 64 << 20  # of a card
 CHANNELS_LAST = ("keras", "h5")  # what takes (N, H, W, C); the others take (N, C, H, W)
+_SELF = "card_sha256"  # of all the rest of the card
 _PIXELS = {1: "float32, 0 to 1, grey; the garment light on black", 3: "float32, 0 to 1, RGB"}
 
 
@@ -36,7 +40,8 @@ class Card:
 
     file: which format it is in. weights_sha256: of the run's model.safetensors. arrays_sha256: of the arrays in this
     very file (`digest`). about: what is shown and not computed with: run, data, accuracy, versions, dates, licence.
-    int8: of a file with whole numbers, what became of its accuracy; empty of any other.
+    int8: of a file with whole numbers, what became of its accuracy; empty of any other. whole: whether a card that was
+    read is as it was written.
     """
 
     file: str
@@ -52,6 +57,7 @@ class Card:
     samples: Samples
     about: Mapping[str, Any] = field(default_factory=dict)
     int8: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = True
 
     def text(self) -> str:
         """The card as JSON."""
@@ -76,7 +82,7 @@ class Card:
             "int8": dict(self.int8) or None,
             "samples": self.samples.to_json(),
         }
-        return json.dumps(content, ensure_ascii=False, allow_nan=False)
+        return json.dumps({**content, _SELF: _digest_of(content)}, ensure_ascii=False, allow_nan=False)
 
     def network_of(self) -> Classifier:
         """A fresh network of this kind. Raises UsageError, RunError: it cannot be built here."""
@@ -84,7 +90,7 @@ class Card:
 
 
 _OWN = {"format", "file", "network", "layers", "code", "classes", "input", "normalisation", "weights_sha256",
-        "arrays_sha256", "int8", "samples"}  # fmt: skip
+        "arrays_sha256", "int8", "samples", _SELF}  # fmt: skip
 
 
 def read(text: str | bytes, path: object) -> Card:
@@ -133,7 +139,20 @@ def _card(values: Mapping[str, Any]) -> Card:
         samples=Samples.from_json(values["samples"], shape, len(classes)),
         about={name: value for name, value in values.items() if name not in _OWN},
         int8=dict(values["int8"] or {}),
+        whole=values.get(_SELF) == _digest_of(values),
     )
+
+
+def _digest_of(values: Mapping[str, Any]) -> str:
+    """SHA-256 of a card, however it is spaced and ordered."""
+    rest = {name: value for name, value in values.items() if name != _SELF}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def made() -> dict[str, str]:
+    """What made a card, and when."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"ropero": ropero.__version__, "torch": str(torch.__version__), "exported": now}
 
 
 def digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -133,12 +133,13 @@ def _config(node: Node, shape_name: str) -> dict[str, Any]:
     if node.kind == INPUT_KIND:
         return {shape_name: [None, *node.shape], "dtype": "float32", "sparse": False, "name": node.name}
     options = {name: _inner(value) if isinstance(value, Inner) else value for name, value in node.options.items()}
-    return {"name": node.name, "trainable": node.trainable, "dtype": "float32", **options}
+    frozen = {} if node.trainable else {"trainable": False}  # some layers do not know the word
+    return {"name": node.name, **frozen, "dtype": "float32", **options}
 
 
 def _inner(one: Inner) -> dict[str, Any]:
     """As Keras 3 has it, which reads inner layers of a legacy file in this form alone."""
-    config = {"name": snake(one.kind), "trainable": True, "dtype": "float32", **one.options}
+    config = {"name": snake(one.kind), "dtype": "float32", **one.options}
     return {"module": "keras.layers", "class_name": one.kind, "config": config, "registered_name": None}
 
 

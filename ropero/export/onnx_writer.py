@@ -67,8 +67,13 @@ def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> Non
             proto = found.model_proto
     except Exception as error:  # an operator that a user's code calls and ONNX lacks
         raise refused("ONNX", type(model.trunk).__name__, error) from error
+    finish(proto, path, card)
+
+
+def finish(proto: Any, path: Path, card: Callable[[str], str]) -> None:
+    """Write a model with its card, and without what the programs that made it noted."""
     _cleaned(proto)
-    seal(proto, card(digest(arrays(proto))))
+    library("onnx.helper").set_model_props(proto, {KEY: card(digest(arrays(proto)))})
     library("onnx.checker").check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString())
 
@@ -79,25 +84,24 @@ def arrays(proto: Any) -> dict[str, NDArray[Any]]:
     return {one.name: np.asarray(numpy_helper.to_array(one)) for one in proto.graph.initializer}
 
 
-def seal(proto: Any, card: str) -> None:
-    """Put the card into a model, in place of another one."""
-    kept = {one.key: one.value for one in proto.metadata_props}
-    library("onnx.helper").set_model_props(proto, {**kept, KEY: card})
-
-
 def card_of(proto: Any) -> str | None:
     """The card of a model, where it has one."""
     return next((one.value for one in proto.metadata_props if one.key == KEY), None)
 
 
 def _cleaned(proto: Any) -> None:
-    """Without the exporter's notes, which tell of files and code; the first side of images is called batch."""
+    """Without the exporter's notes, which tell of files and code, and with no more operator sets than are used; the
+    first side of images is called batch."""
     graph = proto.graph
     for part in (graph.node, graph.initializer, graph.input, graph.output, graph.value_info):
         for one in part:
             one.ClearField("metadata_props")
             one.ClearField("doc_string")
     proto.ClearField("metadata_props")
+    used = {node.domain for node in graph.node}
+    kept = [one for one in proto.opset_import if one.domain in used]
+    del proto.opset_import[:]
+    proto.opset_import.extend(kept)
     proto.graph.name = KEY
     proto.producer_name = KEY
     symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param

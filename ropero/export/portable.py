@@ -20,8 +20,6 @@ from ropero.export.card import KEY, Card, digest
 from ropero.models.classifier import Classifier
 from ropero.texts import t
 
-HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
-
 
 def write_portable(model: Classifier, path: Path, card: Callable[[str], str]) -> None:
     """Write weights and card."""
@@ -30,10 +28,16 @@ def write_portable(model: Classifier, path: Path, card: Callable[[str], str]) ->
     save_file(tensors, path, metadata={KEY: card(digest(arrays)), "format": "pt"})
 
 
+def card_text(path: Path) -> str | None:
+    """The card as JSON, where there is one. Raises DataError for a file that is damaged."""
+    with _opened(path) as file:
+        text: str | None = (file.metadata() or {}).get(KEY)
+        return text
+
+
 def read_card(path: Path) -> Card:
     """Raises DataError for a file that is damaged or has no card."""
-    with _opened(path) as file:
-        text = (file.metadata() or {}).get(KEY)
+    text = card_text(path)
     if text is None:
         raise cards.unknown_file(path)
     return cards.read(text, path)

@@ -27,6 +27,7 @@ from ropero.models.classifier import Classifier
 from ropero.texts import t
 
 BATCH = "batch"
+_CARD = f"{KEY}.json"
 _SHOWN_IMAGES = 3  # in the trace; one or two could be taken for a constant
 _TOLD = ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom")
 _DATA = re.compile(r"[^/]+/(data/(?:weights|constants)/.+)")
@@ -87,10 +88,18 @@ def trace(model: Classifier) -> ExportedProgram:
 def write_pt2(model: Classifier, path: Path, card: Callable[[str], str]) -> None:
     """Write what torch.export.load reads; the card is its extra file `ropero.json`. Raises as `trace`."""
     program = trace(model)
-    bare = io.BytesIO()
+    bare, whole = io.BytesIO(), io.BytesIO()  # a buffer has no name, which would go into the archive
     with quiet():
         torch.export.save(program, bare)
-        torch.export.save(program, path, extra_files={f"{KEY}.json": card(digest(arrays(bare)))})
+        torch.export.save(program, whole, extra_files={_CARD: card(digest(arrays(bare)))})
+    path.write_bytes(whole.getbuffer())
+
+
+def card_text(path: Path) -> str | None:
+    """The card as JSON, where there is one."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.partition("/")[2] == f"extra/{_CARD}"]
+        return archive.read(names[0]).decode() if names else None
 
 
 def arrays(file: Path | io.BytesIO) -> dict[str, np.ndarray[tuple[int], np.dtype[np.uint8]]]:

@@ -86,9 +86,9 @@ def pictures(count: int, input_shape: tuple[int, int, int], seed: int = 0) -> Im
     return found
 
 
-def difference(expected: Floats, got: Floats) -> tuple[float, float]:
+def difference(expected: Floats, got: Floats, tolerance: float = TOLERANCE) -> tuple[float, float]:
     """(the largest difference, what is allowed) of logits (N, K); infinite where shapes or values do not fit."""
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0)))
+    allowed = tolerance * max(1.0, float(np.abs(expected).max(initial=0)))
     if got.shape != expected.shape or not np.isfinite(got).all():
         return math.inf, allowed
     return float(np.abs(got - expected).max(initial=0)), allowed
