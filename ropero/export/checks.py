@@ -14,7 +14,7 @@ from ropero.data.dataset import Images
 from ropero.errors import RoperoError
 from ropero.export import clients, readback
 from ropero.export.card import Card
-from ropero.export.clients import NotComparable
+from ropero.export.clients import NotComparableError
 from ropero.models import samples
 from ropero.models.inference import Floats
 from ropero.texts import mark, t
@@ -65,7 +65,7 @@ def examine(path: Path, images: Images | None = None) -> Examined:
         client = clients.opened(path)
         said = client.logits(card.samples.images)
         more = None if images is None else client.logits(images)
-    except NotComparable as error:
+    except NotComparableError as error:
         return Examined((*checks, Check(PREDICTIONS, None, str(error))))
     except Exception as error:  # whatever another program says of a file
         reason = f"{type(error).__name__}: {error}".split("\n")[0][:300]

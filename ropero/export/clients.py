@@ -30,7 +30,7 @@ _AT_ONCE = 1_000_000  # values of images that are given to a program at once
 _MOST_AT_ONCE = 100  # images
 
 
-class NotComparable(RoperoError):
+class NotComparableError(RoperoError):
     """A file that is right, as far as is known, but that nothing here can ask; the message says why."""
 
 
@@ -45,7 +45,7 @@ class Client:
 def opened(path: Path) -> Client:
     """The file in its program. Whatever that raises for a damaged file is raised.
 
-    Raises NotComparable when that program is not installed, or known to be wrong about such a network.
+    Raises NotComparableError when that program is not installed, or known to be wrong about such a network.
     """
     return _CLIENTS[path.suffix.lower()](path)
 
@@ -67,7 +67,7 @@ def _onnxruntime(path: Path) -> Client:
 
 def _keras(path: Path) -> Client:
     if util.find_spec("keras") is None:
-        raise NotComparable(t("not compared, Keras is not installed"))
+        raise NotComparableError(t("not compared, Keras is not installed"))
     with quiet():
         keras: Any = import_module("keras")
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -75,7 +75,7 @@ def _keras(path: Path) -> Client:
     kinds = {(type(layer).__name__, getattr(layer, "padding", "")) for layer in model.layers}
     if keras.backend.backend() == "torch" and ("AveragePooling2D", "same") in kinds:
         # It repeats the edge, where TensorFlow leaves out what lies beyond it (keras 3.15, tests/models/test_keras.py).
-        raise NotComparable(
+        raise NotComparableError(
             t("not compared, Keras with PyTorch pads AveragePooling2D otherwise than with TensorFlow; with "
               "KERAS_BACKEND=tensorflow it is compared")
         )  # fmt: skip
@@ -103,7 +103,7 @@ def _safetensors(path: Path) -> Client:
     try:
         model, _ = read_portable(path)
     except RunError as error:  # a user's own code that is not at hand
-        raise NotComparable(str(error)) from error
+        raise NotComparableError(str(error)) from error
     return Client("ropero", lambda images: logits(model, images))
 
 
