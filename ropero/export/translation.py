@@ -20,12 +20,14 @@ from ropero.errors import UsageError
 from ropero.models import designs, vgg
 from ropero.models.activations import Activation, PReLU, ReLU, Softmax
 from ropero.models.classifier import Classifier
-from ropero.models.convolutions import Conv2D, GlobalMaxPooling2D, MaxPooling2D
+from ropero.models.convolutions import Conv2D
 from ropero.models.keras_layout import Slot, slots
-from ropero.models.layers import BatchNormalization, Dense, Dropout, Flatten, Layer, Rescaling, Reshape, Shape
+from ropero.models.layers import Dense, Dropout, Flatten, Layer, Rescaling, Reshape, Shape
 from ropero.models.merging import INPUT, Add, Concatenate, Merge, Multiply
+from ropero.models.normalization import BatchNormalization, LayerNormalization, Normalization
+from ropero.models.pooling import GlobalAveragePooling1D, GlobalMaxPooling2D, MaxPooling2D
 from ropero.models.quick import Fold, Residual
-from ropero.models.recurrent import GRU, AttentionPooling, GlobalAveragePooling1D, Rows
+from ropero.models.recurrent import AttentionPooling, Rows
 from ropero.models.spatial import Cropping2D, Resizing, ToColour, ZeroPadding2D, margins
 from ropero.models.vgg import FrozenVGG
 from ropero.texts import t
@@ -33,6 +35,7 @@ from ropero.texts import t
 PIXELS, PROBABILITIES = "pixels", "probabilities"  # what goes in and what comes out are called
 INPUT_KIND = "InputLayer"
 _WIRING = ("name", "inputs")
+_UNSAID = {"gelu_approximate", "hard_sigmoid_2"}  # the first is an option of Keras's function, the second was Keras 2's
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,8 @@ class _Told:
 
     def normalise(self, mean: Tensor, std: Tensor) -> None:
         """Less the mean, divided by the deviation, of each channel."""
-        options = {
-            "axis": -1,
-            "mean": mean.detach().double().flatten().tolist(),
-            "variance": (std.detach().double() ** 2).flatten().tolist(),
-        }
-        self.put("Normalization", options, (self.last,), self.shape(self.last))
+        means, deviations = (one.detach().double().flatten() for one in (mean, std))
+        self.add(Normalization(-1, tuple(means.tolist()), tuple((deviations**2).tolist())))
 
     def add(self, layer: Layer, module: nn.Module | None = None, *sources: str, name: str = "") -> str:
         """The layer with the weights of its module; of what Keras has no layer for, several that do the same."""
@@ -162,12 +161,16 @@ class _Told:
 
 
 def _said(layer: Layer, after: Shape) -> tuple[str, dict[str, Any]]:
-    """Keras's class and options: those of the description, where Keras does not put them otherwise."""
+    """Keras's class and options: those of the description, where Keras does not put them otherwise.
+
+    Raises UsageError for what Keras cannot say.
+    """
     if isinstance(layer, Rows | Reshape):
         return "Reshape", {"target_shape": list(after)}
     options = {
         one.name: _plain(getattr(layer, one.name)) for one in dataclasses.fields(layer) if one.name not in _WIRING
     }
+    unsaid = {value for value in options.values() if isinstance(value, str)} & _UNSAID
     if isinstance(layer, ReLU):
         options["max_value"] = layer.max_value or None
     if isinstance(layer, PReLU):
@@ -176,10 +179,13 @@ def _said(layer: Layer, after: Shape) -> tuple[str, dict[str, Any]]:
         name = "padding" if isinstance(layer, ZeroPadding2D) else "cropping"
         top, bottom, left, right = margins(name, getattr(layer, name))
         options[name] = [[top, bottom], [left, right]]
-    if isinstance(layer, Resizing):
-        options["interpolation"] = "bilinear"
-    if isinstance(layer, GRU):
-        options["reset_after"] = True
+    if isinstance(layer, LayerNormalization):
+        unsaid.update({"rms_scaling"} if options.pop("rms_scaling") else ())
+    if unsaid:
+        raise UsageError(
+            t("{kind}: Keras has no name for {what}; --format onnx, torch-export or safetensors takes it.",
+              kind=type(layer).__name__, what=", ".join(sorted(unsaid)))
+        )  # fmt: skip
     return type(layer).__name__, options
 
 

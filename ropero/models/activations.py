@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.layers import Layer, Shape, activation_module
+from ropero.models.layers import Layer, Shape, activation_module, place, torch_axis
 from ropero.texts import t
 
 
@@ -29,7 +29,10 @@ class Activation(Layer):
 
 @dataclass(frozen=True)
 class ReLU(Layer):
-    """0 below zero, or negative_slope * (x - threshold) below threshold; at most max_value, where that is not 0."""
+    """0 below zero, or negative_slope * (x - threshold) below threshold; at most max_value, where that is not 0.
+
+    Keras 2's ThresholdedReLU(theta) is this with threshold = theta.
+    """
 
     max_value: float = 0.0
     negative_slope: float = 0.0
@@ -46,7 +49,7 @@ class ReLU(Layer):
 
 
 class BentReLU(nn.Module):
-    """x from threshold to most, below it slope * (x - threshold)."""
+    """x above threshold up to most, otherwise slope * (x - threshold)."""
 
     def __init__(self, most: float, slope: float, threshold: float) -> None:
         super().__init__()
@@ -54,7 +57,7 @@ class BentReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         below = self.slope * (x - self.threshold)
-        return torch.where(x >= self.threshold, x, below).clamp(max=self.most)
+        return torch.where(x > self.threshold, x, below).clamp(max=self.most)
 
 
 @dataclass(frozen=True)
@@ -119,15 +122,8 @@ class Softmax(Layer):
     axis: int = -1
 
     def output(self, shape: Shape) -> Shape:
-        self._place(len(shape))
+        place(self.axis, len(shape))
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        rank, place = len(shape), self._place(len(shape))
-        return nn.Softmax({0: 2, 1: 3, 2: 1}[place] if rank == 3 else place + 1)
-
-    def _place(self, rank: int) -> int:
-        place = self.axis - 1 if self.axis > 0 else self.axis + rank
-        if self.axis == 0 or not 0 <= place < rank:
-            raise UsageError(t("axis {axis} is none of an input with {n} sides.", axis=self.axis, n=rank))
-        return place
+        return nn.Softmax(torch_axis(place(self.axis, len(shape)), len(shape)))

@@ -5,8 +5,9 @@ The santiago report set it aside because it wants 227 x 227 colour images.
 
 from __future__ import annotations
 
-from ropero.models.convolutions import Conv2D, MaxPooling2D
+from ropero.models.convolutions import Conv2D
 from ropero.models.layers import HE, Dense, Dropout, Flatten, Layer
+from ropero.models.pooling import MaxPooling2D
 from ropero.models.spatial import Resizing, ToColour
 
 

@@ -107,8 +107,9 @@ class Classifier(nn.Module):
 
 
 def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """(total, trainable) as Keras counts: batch-norm's running mean and variance are non-trainable parameters."""
+    """(total, trainable) as Keras counts: the running figures of layers that normalise are non-trainable parameters."""
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
-    running = sum(b.numel() for name, b in model.named_buffers() if name.endswith(("running_mean", "running_var")))
+    figures = ("running_mean", "running_var", "running_count")
+    running = sum(b.numel() for name, b in model.named_buffers() if name.endswith(figures))
     return trainable + frozen + running, trainable

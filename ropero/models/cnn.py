@@ -6,8 +6,10 @@ cnn-4. Parameter totals are the reports' to the unit (tests/models/test_reports.
 
 from __future__ import annotations
 
-from ropero.models.convolutions import Conv2D, MaxPooling2D
-from ropero.models.layers import BatchNormalization, Dense, Dropout, Flatten, Layer
+from ropero.models.convolutions import Conv2D
+from ropero.models.layers import Dense, Dropout, Flatten, Layer
+from ropero.models.normalization import BatchNormalization
+from ropero.models.pooling import MaxPooling2D
 
 RELU, TANH, SAME = "relu", "tanh", "same"
 

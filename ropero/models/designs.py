@@ -236,7 +236,9 @@ def _logits(steps: list[_Step]) -> list[_Step]:
     for place, step in enumerate(found):
         if getattr(step.layer, "activation", LINEAR) == SOFTMAX and not all(end[place:]):
             with _told_of(step.number, type(step.layer).__name__):
-                raise UsageError(t("softmax is for the last layer alone; use relu here."))
+                raise UsageError(
+                    t("softmax is for the last layer alone; use relu here, or a layer Softmax if it is meant.")
+                )
     return found
 
 
@@ -275,6 +277,8 @@ def _check_end(steps: Sequence[_Step], head: int, classes: int) -> None:
         )
     with _told_of(step.number, kind):
         if isinstance(step.layer, Dense):
+            if len(shape) == 3:
+                raise UsageError(t("would give {shape}, not one value a class; put Flatten before it.", shape=shape))
             raise UsageError(
                 t(
                     "would give {shape}, not one value a class; put Flatten or GlobalAveragePooling1D before it, "

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.models import activations, convolutions, layers, merging, recurrent, spatial
+from ropero.models import (
+    activations,
+    convolutions,
+    layers,
+    merging,
+    noise,
+    normalization,
+    pooling,
+    recurrent,
+    spatial,
+)
 from ropero.models.layers import Layer
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
@@ -30,47 +40,70 @@ LAYERS: dict[str, type[Layer]] = {
     kind.__name__: kind
     for kind in (
         activations.Activation,
-        activations.ELU,
-        activations.PReLU,
-        activations.ReLU,
-        activations.Softmax,
-        spatial.Cropping2D,
-        spatial.Permute,
+        noise.ActivityRegularization,
+        pooling.AdaptiveAveragePooling1D,
+        pooling.AdaptiveAveragePooling2D,
+        pooling.AdaptiveMaxPooling1D,
+        pooling.AdaptiveMaxPooling2D,
         merging.Add,
+        noise.AlphaDropout,
+        recurrent.AttentionPooling,
         merging.Average,
+        pooling.AveragePooling1D,
+        pooling.AveragePooling2D,
+        normalization.BatchNormalization,
+        recurrent.Bidirectional,
         merging.Concatenate,
+        convolutions.Conv1D,
+        convolutions.Conv1DTranspose,
+        convolutions.Conv2D,
+        convolutions.Conv2DTranspose,
+        spatial.Cropping1D,
+        spatial.Cropping2D,
+        layers.Dense,
+        convolutions.DepthwiseConv1D,
+        convolutions.DepthwiseConv2D,
+        layers.Dropout,
+        activations.ELU,
+        layers.Flatten,
+        recurrent.GRU,
+        noise.GaussianDropout,
+        noise.GaussianNoise,
+        pooling.GlobalAveragePooling1D,
+        pooling.GlobalAveragePooling2D,
+        pooling.GlobalMaxPooling1D,
+        pooling.GlobalMaxPooling2D,
+        normalization.GroupNormalization,
+        recurrent.LSTM,
+        normalization.LayerNormalization,
+        activations.LeakyReLU,
+        pooling.MaxPooling1D,
+        pooling.MaxPooling2D,
         merging.Maximum,
         merging.Minimum,
         merging.Multiply,
-        merging.Subtract,
-        recurrent.AttentionPooling,
-        convolutions.AveragePooling2D,
-        layers.BatchNormalization,
-        recurrent.Bidirectional,
-        convolutions.Conv2D,
-        convolutions.Conv2DTranspose,
-        layers.Dense,
-        convolutions.DepthwiseConv2D,
-        layers.Dropout,
-        layers.Flatten,
-        recurrent.GRU,
-        recurrent.GlobalAveragePooling1D,
-        convolutions.GlobalAveragePooling2D,
-        recurrent.GlobalMaxPooling1D,
-        convolutions.GlobalMaxPooling2D,
-        recurrent.LSTM,
-        layers.LayerNormalization,
-        activations.LeakyReLU,
-        convolutions.MaxPooling2D,
+        normalization.Normalization,
+        activations.PReLU,
+        spatial.Permute,
+        normalization.RMSNormalization,
+        activations.ReLU,
+        spatial.RepeatVector,
         layers.Rescaling,
-        recurrent.Rows,
         layers.Reshape,
         spatial.Resizing,
+        recurrent.Rows,
+        convolutions.SeparableConv1D,
         convolutions.SeparableConv2D,
         recurrent.SimpleRNN,
-        convolutions.SpatialDropout2D,
+        activations.Softmax,
+        noise.SpatialDropout1D,
+        noise.SpatialDropout2D,
+        merging.Subtract,
         spatial.ToColour,
+        normalization.UnitNormalization,
+        spatial.UpSampling1D,
         spatial.UpSampling2D,
+        spatial.ZeroPadding1D,
         spatial.ZeroPadding2D,
     )
 }
@@ -169,7 +202,7 @@ def _layer(entry: object, depth: int = 0) -> Layer:
                 + " "
                 + t("Known: {known}.", known=", ".join(options) or "-")
             )
-        if name == "layer" and depth == 0:
+        if name in ("layer", "backward_layer") and depth == 0:
             values[name] = _layer(value, depth + 1)
         else:
             values[name] = _fitted(name, hints[name], value)
@@ -194,8 +227,8 @@ def _fitted(name: str, hint: Any, value: Any) -> Any:
             return tuple(value)
         if get_origin(kind) is tuple and kind != tuple[str, ...] and isinstance(value, list | tuple):
             length = len(value) if Ellipsis in get_args(kind) else 2
-            if len(value) == length and all(map(_is_whole, value)):
-                return tuple(value)
+            if len(value) == length and all(map(_is_number if float in get_args(kind) else _is_whole, value)):
+                return tuple(map(float, value)) if float in get_args(kind) else tuple(value)
     expected = f" {t('or')} ".join(_words(kind) for kind in kinds if kind is not type(None))
     got = repr(cut(value)) if isinstance(value, str) else cut(value)
     raise UsageError(t("{name} should be {kind}, got {value}.", name=name, kind=expected, value=got))
@@ -215,6 +248,8 @@ def _words(kind: Any) -> str:
     if get_origin(kind) is tuple:
         if kind == tuple[str, ...]:
             return t('a list of names as in ["conv2d"]')
+        if float in get_args(kind):
+            return t("a list of numbers")
         return t("a list of whole numbers") if Ellipsis in get_args(kind) else t("two of them as in [2, 3]")
     limit = whole(MAX_NUMBER)
     return {

@@ -32,13 +32,28 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sigmoid": nn.Sigmoid,
     "elu": nn.ELU,
     "selu": nn.SELU,
-    "gelu": nn.GELU,
+    "celu": nn.CELU,
+    "gelu": nn.GELU,  # the exact one, as Keras 2 and 3 have it when nothing is said
+    "gelu_approximate": partial(nn.GELU, approximate="tanh"),
     "silu": nn.SiLU,
     "swish": nn.SiLU,
     "softplus": nn.Softplus,
     "softsign": nn.Softsign,
     "leaky_relu": partial(nn.LeakyReLU, 0.2),  # Keras's slope; torch's own is 0.01
     "mish": nn.Mish,
+    "exponential": partial(functions.Pointwise, torch.exp),
+    "hard_sigmoid": nn.Hardsigmoid,  # Keras 3's
+    "hard_sigmoid_2": partial(functions.Pointwise, functions.hard_sigmoid_2),
+    "hard_silu": nn.Hardswish,
+    "hard_swish": nn.Hardswish,
+    "hard_tanh": nn.Hardtanh,
+    "hard_shrink": nn.Hardshrink,
+    "soft_shrink": nn.Softshrink,
+    "tanh_shrink": nn.Tanhshrink,
+    "squareplus": partial(functions.Pointwise, functions.squareplus),
+    "sparse_plus": partial(functions.Pointwise, functions.sparse_plus),
+    "sparse_sigmoid": partial(functions.Pointwise, functions.sparse_sigmoid),
+    "sparsemax": functions.SparseShares,
     "log_sigmoid": nn.LogSigmoid,
     LOG_SOFTMAX: partial(functions.Shares, log=True),
 }
@@ -148,6 +163,22 @@ def share(name: str, value: float) -> None:
         raise UsageError(t("{name} should be at least 0 and below 1, got {value}.", name=name, value=value))
 
 
+def place(axis: int, rank: int) -> int:
+    """Which side of a shape an axis is, which Keras counts with the batch, from the front or from behind.
+
+    Raises UsageError for one that is none.
+    """
+    found = axis - 1 if axis > 0 else axis + rank
+    if axis == 0 or not 0 <= found < rank:
+        raise UsageError(t("axis {axis} is none of an input with {n} sides.", axis=axis, n=rank))
+    return found
+
+
+def torch_axis(side: int, rank: int) -> int:
+    """The axis of torch's tensor that a side of a shape is: images have their channels first."""
+    return {0: 2, 1: 3, 2: 1}[side] if rank == 3 else side + 1
+
+
 def start(layer: nn.Module, initializer: str = GLOROT, fans: tuple[int, int] | None = None) -> nn.Module:
     """Zero biases, and weights by a Keras initializer.
 
@@ -173,14 +204,13 @@ def start(layer: nn.Module, initializer: str = GLOROT, fans: tuple[int, int] | N
 
 @dataclass(frozen=True)
 class Dense(Layer):
-    """A fully connected layer; on a sequence it works on every time step. Without units it gives one value a class."""
+    """A fully connected layer, of every time step of a sequence and every pixel of an image. Without units it gives one
+    value a class."""
 
     units: int | None = None
     activation: str = LINEAR
     use_bias: bool = True
     kernel_initializer: str = GLOROT
-
-    ranks: ClassVar[tuple[int, ...]] = (1, 2)
 
     def output(self, shape: Shape) -> Shape:
         if self.units is None:
@@ -190,7 +220,7 @@ class Dense(Layer):
 
     def module(self, shape: Shape) -> nn.Module:
         linear = start(nn.Linear(shape[-1], self.units or 0, bias=self.use_bias), self.kernel_initializer)
-        return activated(linear, self.activation)
+        return activated(ChannelsLast(linear) if len(shape) == 3 else linear, self.activation)
 
 
 @dataclass(frozen=True)
@@ -248,51 +278,26 @@ class Reshape(Layer):
 
 @dataclass(frozen=True)
 class Rescaling(Layer):
-    """x * scale + offset. Pixels come as 0 to 1 already: 1/255 here is the fault of scaling twice."""
+    """x * scale + offset, numbers for all or one for each channel. Pixels come as 0 to 1 already: 1/255 here is the
+    fault of scaling twice."""
 
-    scale: float = 1.0
-    offset: float = 0.0
+    scale: float | tuple[float, ...] = 1.0
+    offset: float | tuple[float, ...] = 0.0
 
     def output(self, shape: Shape) -> Shape:
+        for name in ("scale", "offset"):
+            given = getattr(self, name)
+            if isinstance(given, tuple) and len(given) not in (1, shape[-1]):
+                raise UsageError(
+                    t("{name} should be one number or {n}, got {got}.", name=name, n=shape[-1], got=len(given))
+                )
         return shape
 
     def module(self, shape: Shape) -> nn.Module:
-        return Affine(self.scale, self.offset)
-
-
-@dataclass(frozen=True)
-class BatchNormalization(Layer):
-    """Normalises every channel over the batch; Keras's defaults. torch writes momentum as what is taken of the new.
-
-    torch and Keras's fused kernel, which the reports of 2018 to 2023 ran on images, keep the unbiased variance.
-    """
-
-    momentum: float = 0.99
-    epsilon: float = 1e-3
-
-    def output(self, shape: Shape) -> Shape:
-        share("momentum", self.momentum)
-        positive("epsilon", self.epsilon)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        kind = {1: nn.BatchNorm1d, 2: SequenceNorm, 3: nn.BatchNorm2d}[len(shape)]
-        return kind(shape[-1], eps=self.epsilon, momentum=1 - self.momentum)
-
-
-@dataclass(frozen=True)
-class LayerNormalization(Layer):
-    """Normalises the last dimension of every example: features, or the channels of a pixel."""
-
-    epsilon: float = 1e-3
-
-    def output(self, shape: Shape) -> Shape:
-        positive("epsilon", self.epsilon)
-        return shape
-
-    def module(self, shape: Shape) -> nn.Module:
-        norm = nn.LayerNorm(shape[-1], eps=self.epsilon)
-        return ChannelsLast(norm) if len(shape) == 3 else norm
+        if isinstance(self.scale, float) and isinstance(self.offset, float):
+            return Affine(self.scale, self.offset)
+        scale, offset = (torch.tensor(given).expand(shape[-1]).clone() for given in (self.scale, self.offset))
+        return ChannelAffine(scale, offset, len(shape))
 
 
 class Rearrange(nn.Module):
@@ -320,11 +325,20 @@ class Affine(nn.Module):
         return x * self.scale + self.offset
 
 
-class SequenceNorm(nn.BatchNorm1d):
-    """Batch normalisation of the features (N, T, D) over examples and time steps."""
+class ChannelAffine(nn.Module):
+    """x * scale + offset, constants of each channel or feature; they belong to the description, not to the weights."""
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, scale: Tensor, offset: Tensor, rank: int) -> None:
+        super().__init__()
+        sides = (-1, 1, 1) if rank == 3 else (-1,)
+        self.register_buffer("scale", scale.view(sides), persistent=False)
+        self.register_buffer("offset", offset.view(sides), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.flatten(0, 1)).view_as(x)
+        return x * self.scale + self.offset
 
 
 class ChannelsLast(nn.Module):
@@ -337,3 +351,20 @@ class ChannelsLast(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         found: Tensor = self.inner(x.permute(0, 2, 3, 1))
         return found.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+
+
+class OverTime(nn.Module):
+    """Applies a module of (N, D, T), torch's order of a sequence, to (N, T, D)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.inner(x.transpose(1, 2))
+        return found.transpose(1, 2)
+
+
+def laid(shape: Shape, module: nn.Module) -> nn.Module:
+    """A module that takes channels or features first, as one for an input of this shape, image or sequence."""
+    return OverTime(module) if len(shape) == 2 else module

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.layers import Layer, Shape
+from ropero.models.layers import Layer, Shape, place, torch_axis
 from ropero.texts import t
 
 INPUT = "input"  # what layers call the images themselves
@@ -40,18 +40,19 @@ class Merge(Layer):
 
 
 class _Alike(Merge):
-    """Takes inputs of one shape, value by value; a side of 1 is repeated."""
+    """Takes inputs of one shape, value by value; a side of 1 is repeated. One with fewer sides gets such in front, as
+    Keras gives them: (C,) goes with every pixel of (H, W, C)."""
 
     how: ClassVar[Callable[[Tensor, Tensor], Tensor]]
 
     def merged(self, shapes: Sequence[Shape]) -> Shape:
         if len(shapes) < 2:
             raise UsageError(t('takes two layers or more; name them, as in inputs = ["conv2d", "conv2d_1"].'))
-        ranks = {len(shape) for shape in shapes}
-        sides = [set(side) - {1} for side in zip(*shapes, strict=False)]
-        if len(ranks) > 1 or any(len(side) > 1 for side in sides):
+        rank = max(map(len, shapes))
+        sides = list(zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True))
+        if any(len(set(side) - {1}) > 1 for side in sides):
             raise UsageError(t("takes layers of one shape, but gets {shapes}.", shapes=", ".join(map(str, shapes))))
-        return tuple(max(side) for side in zip(*shapes, strict=True))
+        return tuple(map(max, sides))
 
     def merger(self, shapes: Sequence[Shape]) -> nn.Module:
         return Elementwise(type(self).how)
@@ -115,27 +116,19 @@ class Concatenate(Merge):
         if len(shapes) < 2:
             raise UsageError(t('takes two layers or more; name them, as in inputs = ["conv2d", "conv2d_1"].'))
         rank = len(shapes[0])
-        place = self._place(rank)
-        rests = {shape[:place] + shape[place + 1 :] for shape in shapes}
+        at = place(self.axis, rank)
+        rests = {shape[:at] + shape[at + 1 :] for shape in shapes}
         if {len(shape) for shape in shapes} != {rank} or len(rests) > 1:
             raise UsageError(
                 t("takes layers whose other sides are equal, but gets {shapes}.", shapes=", ".join(map(str, shapes)))
             )
         joined = list(shapes[0])
-        joined[place] = sum(shape[place] for shape in shapes)
+        joined[at] = sum(shape[at] for shape in shapes)
         return tuple(joined)
 
     def merger(self, shapes: Sequence[Shape]) -> nn.Module:
         rank = len(shapes[0])
-        place = self._place(rank)
-        return Join({0: 2, 1: 3, 2: 1}[place] if rank == 3 else place + 1)
-
-    def _place(self, rank: int) -> int:
-        """The axis among those of a shape, which has no batch."""
-        place = self.axis - 1 if self.axis > 0 else self.axis + rank
-        if not 0 <= place < rank or self.axis == 0:
-            raise UsageError(t("axis {axis} is none of an input with {n} sides.", axis=self.axis, n=rank))
-        return place
+        return Join(torch_axis(place(self.axis, rank), rank))
 
 
 class Elementwise(nn.Module):
@@ -146,14 +139,26 @@ class Elementwise(nn.Module):
         self.how = how
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(self.how, parts)
+        return reduce(self.how, _level(parts))
 
 
 class Mean(nn.Module):
     """The mean of several tensors."""
 
     def forward(self, *parts: Tensor) -> Tensor:
-        return reduce(torch.add, parts) / len(parts)
+        return reduce(torch.add, _level(parts)) / len(parts)
+
+
+def _level(parts: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors with as many sides each: sides of 1 behind the batch where there are fewer, channels where torch has
+    them."""
+    most = max(part.ndim for part in parts)
+    return [part if part.ndim == most else _lifted(part, most) for part in parts]
+
+
+def _lifted(x: Tensor, ndim: int) -> Tensor:
+    x = x.view(x.shape[0], *[1] * (ndim - x.ndim), *x.shape[1:])
+    return x.permute(0, 3, 1, 2) if ndim == 4 else x
 
 
 class Join(nn.Module):
@@ -178,16 +183,14 @@ class Graph(nn.Sequential):
         for name, module in modules.items():
             self.add_module(name, module)
         self.sources, self.output = dict(sources), output
-        uses = [(name, place) for place, taken in enumerate(sources.values()) for name in taken]
-        last = dict(uses)  # the last place at which each is taken
-        self.done = [
-            [name for name, at in last.items() if at == place and name != output] for place in range(len(self))
-        ]
+        uses = [(name, step) for step, taken in enumerate(sources.values()) for name in taken]
+        last = dict(uses)  # the last step at which each is taken
+        self.done = [[name for name, at in last.items() if at == step and name != output] for step in range(len(self))]
 
     def forward(self, x: Tensor) -> Tensor:
         values: dict[str, Tensor] = {INPUT: x}
-        for place, (name, module) in enumerate(self.named_children()):
+        for step, (name, module) in enumerate(self.named_children()):
             values[name] = module(*(values[one] for one in self.sources[name]))
-            for one in self.done[place]:
+            for one in self.done[step]:
                 del values[one]
         return values[self.output]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ropero.models.layers import BatchNormalization, Dense, Dropout, Layer
+from ropero.models.layers import Dense, Dropout, Layer
+from ropero.models.normalization import BatchNormalization
 from ropero.models.recurrent import GRU, LSTM, AttentionPooling, Bidirectional, Rows, SimpleRNN
 
 

@@ -1,6 +1,6 @@
-"""Layers that change how many pixels there are, or where they stand, and no more; by Keras's names.
+"""Layers that change how many pixels or time steps there are, or where they stand, and no more; by Keras's names.
 
-Legend: N images, H x W pixels, C channels.
+Legend: N examples, H x W pixels, C channels, T time steps, D features.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.models.layers import Layer, Shape, positive
+from ropero.models.layers import Layer, OverTime, Shape, positive
 from ropero.texts import t
 
 Sides = int | tuple[int, ...]  # for all sides, (rows, columns), or (top, bottom, left, right)
@@ -22,6 +22,12 @@ class OfImages(Layer):
     """A layer that takes images alone."""
 
     ranks: ClassVar[tuple[int, ...]] = (3,)
+
+
+class OfSequences(Layer):
+    """A layer that takes sequences alone."""
+
+    ranks: ClassVar[tuple[int, ...]] = (2,)
 
 
 @dataclass(frozen=True)
@@ -65,18 +71,96 @@ class Crop(nn.Module):
         return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]
 
 
-def margins(name: str, sides: Sides) -> tuple[int, int, int, int]:
+def margins(name: str, given: Sides) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of what an option says. Raises UsageError for another form, or less than 0."""
-    given = (sides,) * 4 if isinstance(sides, int) else sides
-    if len(given) == 2:
-        given = (given[0], given[0], given[1], given[1])
-    if len(given) != 4:
-        raise UsageError(t("{name} should be one number, two or four, got {n}.", name=name, n=len(given)))
-    for side in given:
-        if side < 0:
-            raise UsageError(t("{name} should be 0 or more, got {value}.", name=name, value=side))
-    top, bottom, left, right = given
+    sides = (given,) * 4 if isinstance(given, int) else given
+    if len(sides) == 2:
+        sides = (sides[0], sides[0], sides[1], sides[1])
+    if len(sides) != 4:
+        raise UsageError(t("{name} should be one number, two or four, got {n}.", name=name, n=len(sides)))
+    top, bottom, left, right = (_no_less(name, side) for side in sides)
     return top, bottom, left, right
+
+
+def _no_less(name: str, side: int) -> int:
+    """Raises UsageError for less than 0."""
+    if side < 0:
+        raise UsageError(t("{name} should be 0 or more, got {value}.", name=name, value=side))
+    return side
+
+
+@dataclass(frozen=True)
+class ZeroPadding1D(OfSequences):
+    """Steps of zeros: one number for both ends, or (before, after)."""
+
+    padding: int | tuple[int, int] = 1
+
+    def output(self, shape: Shape) -> Shape:
+        return shape[0] + sum(ends("padding", self.padding)), shape[1]
+
+    def module(self, shape: Shape) -> nn.Module:
+        return OverTime(nn.ConstantPad1d(ends("padding", self.padding), 0.0))
+
+
+@dataclass(frozen=True)
+class Cropping1D(OfSequences):
+    """Steps taken off: one number for both ends, or (before, after)."""
+
+    cropping: int | tuple[int, int] = 1
+
+    def output(self, shape: Shape) -> Shape:
+        return shape[0] - sum(ends("cropping", self.cropping)), shape[1]
+
+    def module(self, shape: Shape) -> nn.Module:
+        before, after = ends("cropping", self.cropping)
+        return OverTime(nn.ConstantPad1d((-before, -after), 0.0))
+
+
+def ends(name: str, given: int | tuple[int, int]) -> tuple[int, int]:
+    """(before, after) of what an option says. Raises UsageError for less than 0."""
+    before, after = (given, given) if isinstance(given, int) else given
+    return _no_less(name, before), _no_less(name, after)
+
+
+@dataclass(frozen=True)
+class UpSampling1D(OfSequences):
+    """Every step `size` times."""
+
+    size: int = 2
+
+    def output(self, shape: Shape) -> Shape:
+        positive("size", self.size)
+        return shape[0] * self.size, shape[1]
+
+    def module(self, shape: Shape) -> nn.Module:
+        return Again(self.size)
+
+
+@dataclass(frozen=True)
+class RepeatVector(Layer):
+    """A vector as a sequence of n equal steps."""
+
+    n: int = 2
+
+    ranks: ClassVar[tuple[int, ...]] = (1,)
+
+    def output(self, shape: Shape) -> Shape:
+        positive("n", self.n)
+        return self.n, shape[0]
+
+    def module(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(nn.Unflatten(1, (1, shape[0])), Again(self.n))
+
+
+class Again(nn.Module):
+    """(N, T, D), each step several times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat_interleave(self.times, 1)
 
 
 @dataclass(frozen=True)
@@ -87,11 +171,7 @@ class UpSampling2D(OfImages):
     interpolation: str = "nearest"
 
     def output(self, shape: Shape) -> Shape:
-        if self.interpolation not in ("nearest", "bilinear"):
-            raise UsageError(
-                t("{name} should be one of {known}, got {value!r}.", name="interpolation", known="nearest, bilinear",
-                  value=self.interpolation)
-            )  # fmt: skip
+        _known(self.interpolation)
         rows, columns = self._pair()
         return shape[0] * rows, shape[1] * columns, shape[2]
 
@@ -109,19 +189,32 @@ class UpSampling2D(OfImages):
         return rows, columns
 
 
+def _known(interpolation: str) -> None:
+    """Raises UsageError for a way of filling in pixels that is not known."""
+    if interpolation not in ("nearest", "bilinear"):
+        raise UsageError(
+            t("{name} should be one of {known}, got {value!r}.", name="interpolation", known="nearest, bilinear",
+              value=interpolation)
+        )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Resizing(OfImages):
-    """Bilinear resizing, half-pixel centres, no filter, as Keras's layer does it."""
+    """Resizing with half-pixel centres and no filter, as Keras's layer does it: blended, or of the nearest pixels."""
 
     height: int = 28
     width: int = 28
+    interpolation: str = "bilinear"
 
     def output(self, shape: Shape) -> Shape:
+        _known(self.interpolation)
         positive("height", self.height)
         positive("width", self.width)
         return self.height, self.width, shape[2]
 
     def module(self, shape: Shape) -> nn.Module:
+        if self.interpolation == "nearest":
+            return nn.Upsample(size=(self.height, self.width), mode="nearest-exact")
         return nn.Upsample(size=(self.height, self.width), mode="bilinear", align_corners=False)
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from ropero.models import elementwise
 from ropero.models.classifier import Classifier
-from ropero.models.convolutions import Conv2D, MaxPooling2D
+from ropero.models.convolutions import Conv2D
 from ropero.models.layers import HE, Affine, Dense, Dropout, Flatten, Layer, start
+from ropero.models.pooling import MaxPooling2D
 from ropero.models.spatial import RepeatChannel, Resizing, ToColour
 
 STAGES = {16: ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)), 19: ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))}

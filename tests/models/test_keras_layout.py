@@ -7,9 +7,25 @@ import numpy as np
 import pytest
 import torch
 
-from ropero.models.convolutions import Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from ropero.models.convolutions import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from ropero.models.keras_layout import slots
-from ropero.models.layers import BatchNormalization, Dense, Layer, LayerNormalization
+from ropero.models.layers import Dense, Layer
+from ropero.models.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    RMSNormalization,
+)
 from ropero.models.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 
 LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
@@ -18,11 +34,21 @@ LAYERS: list[tuple[Layer, tuple[int, ...]]] = [
     (DepthwiseConv2D(3, depth_multiplier=2), (9, 8, 3)),
     (SeparableConv2D(5), (9, 8, 3)),
     (Conv2DTranspose(4, 3, 2), (9, 8, 3)),
+    (Conv1D(4, 3), (9, 6)),
+    (DepthwiseConv1D(3, depth_multiplier=2), (9, 6)),
+    (SeparableConv1D(5), (9, 6)),
+    (Conv1DTranspose(4, 3, 2), (9, 6)),
     (BatchNormalization(), (9, 8, 3)),
     (LayerNormalization(), (7,)),
+    (LayerNormalization(axis=(1, 3), scale=False), (9, 8, 3)),
+    (GroupNormalization(3), (9, 8, 3)),
+    (RMSNormalization(), (9, 8, 3)),
+    (Normalization((1, 3)), (9, 8, 3)),
     (SimpleRNN(6), (7, 5)),
     (LSTM(6), (7, 5)),
     (GRU(6), (7, 5)),
+    (GRU(6, reset_after=False), (7, 5)),
+    (GRU(6, use_bias=False), (7, 5)),
     (Bidirectional(GRU(6)), (7, 5)),
 ]
 

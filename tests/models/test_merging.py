@@ -54,6 +54,47 @@ def test_each_is_what_keras_does(layer: Merge, shape: tuple[int, ...]) -> None:
     assert layer.merged([shape] * count) == theirs.shape[1:]
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        [(5, 4, 3), (3,)],
+        [(3,), (5, 4, 3)],
+        [(5, 4, 3), (4, 3)],
+        [(5, 4, 3), (1, 1, 3)],
+        [(5, 1, 3), (1, 4, 1)],
+        [(6, 4), (4,)],
+        [(6, 4), (1, 4)],
+        [(6, 1), (4,)],
+        [(4,), (1,)],
+        [(5, 4, 3), (4, 1), (3,)],
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("layer", [Add(), Average(), Maximum(), Minimum(), Multiply(), Subtract()], ids=repr)
+def test_other_shapes_are_repeated_as_in_keras(layer: Merge, shapes: list[tuple[int, ...]]) -> None:
+    if isinstance(layer, Subtract):
+        shapes = shapes[:2]
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(2, *shape)).astype(np.float32) for shape in shapes]
+    theirs = getattr(keras.layers, type(layer).__name__)()(given).detach().numpy()
+    ours = layer.merger(shapes)(*map(of_torch, given))
+    ours = ours.permute(0, 2, 3, 1) if ours.ndim == 4 else ours
+    np.testing.assert_allclose(ours.numpy(), theirs, atol=1e-6)
+    assert layer.merged(shapes) == theirs.shape[1:]
+
+
+@pytest.mark.parametrize("axis", [-1, -2, -3, 1, 2, 3])
+def test_pictures_are_joined_along_any_side_as_in_keras(axis: int) -> None:
+    shapes = [(5, 4, 3), tuple(side + (place == axis - 1 or place == axis + 3) for place, side in enumerate((5, 4, 3)))]
+    rng = np.random.default_rng(0)
+    given = [rng.normal(size=(2, *shape)).astype(np.float32) for shape in shapes]
+    theirs = keras.layers.Concatenate(axis)(given).detach().numpy()
+    layer = Concatenate(axis)
+    ours = layer.merger(shapes)(*map(of_torch, given))
+    assert np.array_equal(ours.permute(0, 2, 3, 1).numpy(), theirs)
+    assert layer.merged(shapes) == theirs.shape[1:]
+
+
 RESIDUAL: list[dict[str, Any]] = [
     {"type": "Conv2D", "name": "first", "filters": 4, "padding": "same"},
     {"type": "BatchNormalization"},
@@ -127,8 +168,11 @@ def test_the_images_themselves_can_be_taken_again() -> None:
             "Layer 2 (Dense): no layer before it is called 'flaten'. Did you mean 'flatten'?",
         ),
         (
-            [{"type": "Flatten"}, {"type": "Add", "inputs": ["flatten", "input"]}, {"type": "Dense"}],
-            "Layer 2 (Add): takes layers of one shape, but gets (784,), (28, 28, 1)",
+            [
+                *({"type": "Flatten"}, {"type": "Dense", "units": 5}, {"type": "Conv2D", "inputs": ["input"]}),
+                *({"type": "Add", "inputs": ["dense", "conv2d"]}, {"type": "Dense"}),
+            ],
+            "Layer 4 (Add): takes layers of one shape, but gets (5,), (26, 26, 32)",
         ),
         (
             [{"type": "Flatten"}, {"type": "Dense", "inputs": ["flatten", "flatten"]}],
