@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 import ropero
-from ropero.errors import DataError, UsageError
+from ropero.errors import DataError
 from ropero.models.checkpoint import MAX_CLASSES, MAX_SIDE
 from ropero.models.classifier import Classifier
 from ropero.models.samples import Samples
@@ -168,12 +168,3 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 def unknown_file(path: object) -> DataError:
     """The error for a file without a card."""
     return DataError(t("{path} holds no card of ropero: `ropero export` did not write it.", path=path))
-
-
-def refused(path: object, network: str, reason: object) -> UsageError:
-    """The error for a network that a format cannot hold. Its first line is enough of someone else's error."""
-    said = str(reason).strip().split("\n")[0][:200]
-    return UsageError(
-        t("{network} cannot be written as {path}: {reason}. --format safetensors keeps its weights.", network=network,
-          path=path, reason=said)
-    )  # fmt: skip

@@ -41,7 +41,7 @@ def write_keras(model: Classifier, path: Path, card: Sealed) -> None:
         UsageError: a network that is a user's own code.
         MissingExtra: h5py is not installed.
     """
-    nodes = translate(model)
+    nodes = ordered(translate(model))
     arrays = dict(_keras_3_arrays(nodes))
     metadata = {
         "keras_version": KERAS_3,
@@ -62,8 +62,8 @@ def write_keras(model: Classifier, path: Path, card: Sealed) -> None:
 
 def write_h5(model: Classifier, path: Path, card: Sealed) -> None:
     """Write a legacy `.h5`; the card is its attribute `ropero`. Raises as `write_keras`."""
-    nodes = translate(model)
-    arrays = dict(keras_2_arrays(nodes))
+    nodes = ordered(translate(model))
+    arrays = dict(_keras_2_arrays(nodes))
     with h5py().File(path, "w") as file:
         _text(file, "keras_version", KERAS_2)
         _text(file, "backend", "tensorflow")
@@ -80,6 +80,23 @@ def write_h5(model: Classifier, path: Path, card: Sealed) -> None:
         _names(root["top_level_model_weights"], "weight_names", [])
         for place, array in arrays.items():
             root.create_dataset(place, data=array)
+
+
+def ordered(nodes: Sequence[Node]) -> list[Node]:
+    """The layers as Keras's models have them, on which depends whose arrays are whose: the farthest from the end first,
+    and of equal ones the one that is met first on the way back from the end, by what each takes."""
+    sources = {node.name: node.sources for node in nodes}
+    depths, met = dict.fromkeys(sources, 0), dict[str, int]()
+    for node in reversed(nodes):
+        for one in node.sources:
+            depths[one] = max(depths[one], depths[node.name] + 1)
+    waiting = [nodes[-1].name]
+    while waiting:
+        name = waiting.pop()
+        if name not in met:
+            met[name] = len(met)
+            waiting += reversed(sources[name])
+    return sorted(nodes, key=lambda node: (-depths[node.name], met[node.name]))
 
 
 def keras_3_config(nodes: Sequence[Node]) -> dict[str, Any]:
@@ -162,7 +179,7 @@ def _keras_3_arrays(nodes: Sequence[Node]) -> Iterator[tuple[str, Array]]:
             yield "/".join(filter(None, (groups[node.name], slot.place, "vars", str(number)))), slot.read()
 
 
-def keras_2_arrays(nodes: Sequence[Node]) -> Iterator[tuple[str, Array]]:
+def _keras_2_arrays(nodes: Sequence[Node]) -> Iterator[tuple[str, Array]]:
     """Where below model_weights each array stands: by layer and name."""
     for node in nodes:
         for name, slot in zip(_keras_2_names(node), node.slots, strict=True):

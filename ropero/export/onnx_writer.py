@@ -7,6 +7,7 @@ Legend: N images, T time steps, D features, U units, W directions.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -17,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ropero.errors import MissingExtra
-from ropero.export.card import KEY, digest, refused
+from ropero.errors import MissingExtra, UsageError
+from ropero.export.card import KEY, digest
 from ropero.export.traced import BATCH, quiet, trace
 from ropero.models.classifier import Classifier
+from ropero.texts import t
 
 OPSET = 18
 PIXELS, LOGITS, PROBABILITIES = "pixels", "logits", "probabilities"
@@ -66,8 +68,19 @@ def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> Non
             )
             proto = found.model_proto
     except Exception as error:  # an operator that a user's code calls and ONNX lacks
-        raise refused("ONNX", type(model.trunk).__name__, error) from error
+        raise UsageError(
+            t("ONNX cannot hold this network: {reason}. --format torch-export or safetensors takes it.",
+              reason=_reason(error))
+        ) from error  # fmt: skip
     finish(proto, path, card)
+
+
+def _reason(error: BaseException) -> str:
+    """What began it, in a line without colours."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n")[0].rstrip(".")
+    return said[:200] or type(error).__name__
 
 
 def finish(proto: Any, path: Path, card: Callable[[str], str]) -> None:

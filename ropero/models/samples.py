@@ -7,7 +7,6 @@ Legend: N images, H x W pixels, C channels, K classes.
 from __future__ import annotations
 
 import base64
-import binascii
 import copy
 import math
 import zlib
@@ -56,7 +55,7 @@ class Samples:
             size = math.prod(shape)
             packed = base64.b64decode(values["images"], validate=True)
             pixels = zlib.decompressobj().decompress(packed, size + 1)  # whatever it would unpack to
-        except (KeyError, TypeError, binascii.Error, zlib.error, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
             raise ValueError(f"samples: {error}") from error
         if not 0 < count <= COUNT or said.shape != (count, classes) or not np.isfinite(said).all():
             raise ValueError(f"samples: logits {said.shape}")
