@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from ropero.errors import DataError
+from ropero.export.traced import quiet
 from ropero.models.entries import LAYERS
 from ropero.texts import t
 
 _KINDS = {*LAYERS, "InputLayer", "Sequential", "Functional", "Normalization", "__keras_tensor__"}
 _MODULES = {"keras", "keras.layers", "keras.src.models.functional"}
-_REGISTERED = {None, "Functional"}
+_REGISTERED = {"None", "Functional"}
 _DEEPEST = 60  # levels of JSON
 _MEMBERS = re.compile(
     r"data/(weights/(weight_\d+|model_weights_config\.json)|constants/(tensor_\d+|model_constants_config\.json)"
@@ -41,10 +42,10 @@ _HELD = ("as_custom_obj", "as_graph", "as_operator")  # what an argument of a pr
 def keras_config(config: object, path: Path) -> None:
     """Whether a model's config names nothing but layers that ropero writes."""
     for one in _objects(config, path):
-        kind, module = one.get("class_name"), one.get("module", "keras")
+        kind, module = str(one.get("class_name")), str(one.get("module", "keras"))
         if "class_name" in one and (kind not in _KINDS or module not in _MODULES):
             raise held(path, f"{module}.{kind}")
-        if one.get("registered_name") not in _REGISTERED:
+        if str(one.get("registered_name")) not in _REGISTERED:
             raise held(path, str(one["registered_name"]))
 
 
@@ -72,7 +73,8 @@ def _payloads(config: Any, path: Path) -> None:
 
 def _inputs(content: bytes, path: Path) -> None:
     try:
-        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        with quiet():
+            found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise held(path, "sample_inputs") from error
     if not all(isinstance(one, Tensor) for one in found[0]) or found[1]:
