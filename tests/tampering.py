@@ -1,4 +1,4 @@
-"""What may become of a file on its way: other weights, another card, a cut. Each gives a new file of the same format."""
+"""What may become of a file on its way: other weights, another card. It stays a file of the same format."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def _pt2_card(path: Path, change: Change) -> None:
 
 def _metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
-        found: dict[str, str] = json.loads(file.read(int.from_bytes(file.read(8), "little")))["__metadata__"]
-        return found
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        return dict(header.get("__metadata__", {}))
 
 
 def _safetensors_weights(path: Path) -> None:

@@ -50,7 +50,8 @@ def write_keras(model: Classifier, path: Path, card: Sealed) -> None:
     }
     weights = io.BytesIO()
     with h5py().File(weights, "w") as file:
-        for place, name in _groups(nodes):
+        file.create_group("vars").attrs["name"] = keras_3_config(nodes)["config"]["name"]
+        for place, name in dict([*_groups(nodes), *_inner_groups(nodes)]).items():
             file.create_group(f"{place}/vars").attrs["name"] = name
         for place, array in arrays.items():
             file.create_dataset(place, data=array)
@@ -169,6 +170,16 @@ def _groups(nodes: Sequence[Node]) -> Iterator[tuple[str, str]]:
         yield f"layers/{kind}_{count}" if count else f"layers/{kind}", node.name
 
 
+def _inner_groups(nodes: Sequence[Node]) -> Iterator[tuple[str, str]]:
+    """The groups of layers inside others, which older Keras looks for though they hold nothing, and their names."""
+    groups = {name: group for group, name in _groups(nodes)}
+    for node in nodes:
+        for place in dict.fromkeys(slot.place for slot in node.slots if slot.place):
+            parts, names = place.split("/"), _inner_names(node, place).split("/")
+            for depth, name in enumerate(names, 1):
+                yield "/".join((groups[node.name], *parts[:depth])), name
+
+
 def _keras_3_arrays(nodes: Sequence[Node]) -> Iterator[tuple[str, Array]]:
     """Where in a Keras 3 file each array stands: numbered within the part of its layer that holds it."""
     groups = {name: group for group, name in _groups(nodes)}
@@ -188,10 +199,14 @@ def _keras_2_arrays(nodes: Sequence[Node]) -> Iterator[tuple[str, Array]]:
 
 def _keras_2_names(node: Node) -> Iterator[str]:
     """dense/kernel:0 and so on; inner layers stand between, as in bidirectional/forward_lstm/lstm_cell/bias:0."""
-    inner = [one.kind for one in node.options.values() if isinstance(one, Inner)] or [node.kind]
     for slot in node.slots:
-        place = slot.place.replace("_layer", f"_{snake(inner[0])}").replace("cell", f"{snake(inner[0])}_cell")
-        yield "/".join(filter(None, (node.name, place, f"{slot.name}:0")))
+        yield "/".join(filter(None, (node.name, _inner_names(node, slot.place), f"{slot.name}:0")))
+
+
+def _inner_names(node: Node, place: str) -> str:
+    """forward_layer/cell as forward_lstm/lstm_cell: what Keras calls the parts of a layer."""
+    kind = snake(next((one.kind for one in node.options.values() if isinstance(one, Inner)), node.kind))
+    return place.replace("_layer", f"_{kind}").replace("cell", f"{kind}_cell")
 
 
 def _text(group: Any, name: str, text: str) -> None:

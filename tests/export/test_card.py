@@ -64,7 +64,9 @@ def test_docs_show_every_key(card: Card) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"classes": ["a", "b", "c", "d"]}, {"licence": "MIT"}, {"network": "dense"}, {"card_sha256": "0"}], ids=str
+    "change",
+    [{"classes": ["a", "b", "c", "d"]}, {"licence": "MIT"}, {"network": "dense"}, {"card_sha256": "0"}],
+    ids=str,
 )
 def test_a_card_that_was_changed_is_not_whole(card: Card, change: dict[str, Any]) -> None:
     content = json.loads(card.text()) | change

@@ -125,7 +125,7 @@ def test_a_users_module(tmp_path: Path) -> None:
 
 def test_what_onnx_cannot_hold_is_one_sentence(tmp_path: Path) -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.AdaptiveMaxPool2d((3, 2)), nn.Flatten(), nn.Linear(24, 10))
-    with pytest.raises(UsageError, match="ONNX cannot hold this network.*adaptive_max_pool2d") as error:
+    with pytest.raises(UsageError, match=r"ONNX cannot hold this network.*adaptive_max_pool2d") as error:
         written(wrap(module, "mine", (1, 28, 28), 10), "onnx", tmp_path)
     assert "\n" not in str(error.value)
     assert "\x1b" not in str(error.value)

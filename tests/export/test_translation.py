@@ -1,4 +1,4 @@
-"""A network said in Keras's layers: names, wiring and weights. Whether Keras agrees is asked in test_keras_writer.py."""
+"""A network said in Keras's layers: names, wiring, weights. Whether Keras agrees is asked in test_keras_writer.py."""
 
 from __future__ import annotations
 
