@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ropero.errors import RoperoError as RoperoError
     from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
-    from ropero.workbench.notebook import Trained as Trained
     from ropero.workbench.notebook import compare as compare
     from ropero.workbench.notebook import explore as explore
     from ropero.workbench.notebook import list_runs as list_runs
@@ -28,6 +27,8 @@ if TYPE_CHECKING:
     from ropero.workbench.notebook import suspects as suspects
     from ropero.workbench.notebook import train as train
     from ropero.workbench.notebook import tune as tune
+    from ropero.workbench.notebook import verify as verify
+    from ropero.workbench.trained import Trained as Trained
 
 _HOMES = {
     "Callback": "ropero.training.callbacks",
@@ -35,7 +36,7 @@ _HOMES = {
     "RoperoError": "ropero.errors",
     "Splits": "ropero.data.dataset",
     "TrainConfig": "ropero.training.config",
-    "Trained": "ropero.workbench.notebook",
+    "Trained": "ropero.workbench.trained",
     "compare": "ropero.workbench.notebook",
     "explore": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
@@ -46,6 +47,7 @@ _HOMES = {
     "suspects": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
     "tune": "ropero.workbench.notebook",
+    "verify": "ropero.workbench.notebook",
 }
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "suspects",
     "train",
     "tune",
+    "verify",
 ]
 
 

@@ -7,7 +7,7 @@
       environment.json    versions, CPU, threads, commit
       history.jsonl       one record an epoch
       model.safetensors   the weights
-      model.json          their card
+      model.json          their card; samples.json what they say to a few made-up pictures
       changes.jsonl       what a person changed in the data before this run, where there is such a list
       judge.npz           what says sure, unsure or not a garment; judge.json its numbers
       evaluation/         <split>.json (numbers) and <split>.npz (labels, probabilities, rows)

@@ -15,6 +15,7 @@ from ropero.cli import (
     evaluate,
     explain,
     explore,
+    export,
     importing,
     lr_find,
     networks,
@@ -26,6 +27,7 @@ from ropero.cli import (
     suspects,
     train,
     tune,
+    verify,
 )
 from ropero.cli.sentences import TranslatedHelp, sentence
 from ropero.errors import RoperoError
@@ -62,6 +64,8 @@ def build() -> App:
     runs.register(app)
     suspects.register(app)
     report.register(app)
+    export.register(app)
+    verify.register(app)
     reproduce.register(app)
     completion.register(app)
     return app

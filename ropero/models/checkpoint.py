@@ -1,6 +1,7 @@
-"""A trained network on disk: `model.safetensors` and its card `model.json`. No code is stored, none is run.
+"""A trained network on disk: `model.safetensors`, its card `model.json`, and `samples.json`, what it says to a few
+made-up pictures. No code is stored, none is run.
 
-Knows nothing of run folders; a folder with these two files is a model.
+Knows nothing of run folders; a folder with the first two files is a model.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import ropero
 from ropero.errors import RunError, UsageError
+from ropero.models import samples
 from ropero.models.classifier import Classifier
 from ropero.models.graphs import GraphCard
+from ropero.models.samples import Samples
 from ropero.models.zoo import build
 from ropero.storage import atomic_path, read_json, sha256_file, write_json
 from ropero.texts import t
@@ -58,7 +62,7 @@ def save(
     code: str = "",
     graph: GraphCard | None = None,
 ) -> ModelCard:
-    """Write weights, then the card that vouches for them."""
+    """Write weights, then what they say to the samples, then the card that vouches for them."""
     weights = folder / "model.safetensors"
     with atomic_path(weights) as path:
         save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
@@ -75,6 +79,9 @@ def save(
         code=code,
         graph={} if graph is None else graph.to_json(),
     )
+    said = samples.of(model)
+    if np.isfinite(said.logits).all():
+        write_json(folder / "samples.json", {"weights_sha256": card.weights_sha256, **said.to_json()})
     write_json(folder / "model.json", {name: value for name, value in asdict(card).items() if name != "graph" or value})
     return card
 
@@ -107,6 +114,23 @@ def read_card(folder: Path) -> ModelCard:
     except (TypeError, ValueError, KeyError) as error:
         raise RunError(t("{path} is not a model card: {reason}", path=path, reason=error)) from error
     return card
+
+
+def read_samples(folder: Path) -> Samples | None:
+    """What the network said to the samples when it was stored; None for a model of an older ropero.
+
+    Raises RunError when the file is damaged or belongs to other weights.
+    """
+    path = folder / "samples.json"
+    if not path.exists():
+        return None
+    values, card = read_json(path), read_card(folder)
+    try:
+        if values.get("weights_sha256") != card.weights_sha256:
+            raise ValueError("weights_sha256")
+        return Samples.from_json(values, card.input_shape, len(card.classes))
+    except ValueError as error:
+        raise RunError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
 
 
 def load(folder: Path) -> tuple[Classifier, ModelCard]:

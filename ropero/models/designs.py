@@ -352,7 +352,4 @@ def _check_end(steps: Sequence[_Step], head: int, classes: int) -> None:
 
 def snake(kind: str) -> str:
     """Keras's own way from a layer's kind to its name: Conv2D -> conv2d, BatchNormalization -> batch_normalization."""
-    parts = ""
-    for before, letter in zip(" " + kind, kind, strict=False):
-        parts += ("_" if letter.isupper() and before.islower() else "") + letter.lower()
-    return parts
+    return re.sub("([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", kind)).lower()

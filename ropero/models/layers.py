@@ -310,7 +310,7 @@ class Rearrange(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.is_image:
             x = x.permute(0, 2, 3, 1)  # no copy: images lie in memory with channels last
-        x = x.reshape(len(x), *self.after)
+        x = x.reshape(x.shape[0], *self.after)
         return x.permute(0, 3, 1, 2) if len(self.after) == 3 else x
 
 

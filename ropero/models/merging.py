@@ -161,7 +161,7 @@ def _level(parts: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _lifted(x: Tensor, ndim: int) -> Tensor:
-    x = x.view(len(x), *[1] * (ndim - x.ndim), *x.shape[1:])
+    x = x.view(x.shape[0], *[1] * (ndim - x.ndim), *x.shape[1:])
     return x.permute(0, 3, 1, 2) if ndim == 4 else x
 
 

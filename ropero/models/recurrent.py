@@ -225,7 +225,7 @@ class Recurrent(nn.Module):
     def _kernel(self, x: Tensor, ways: Sequence[int]) -> Tensor:
         """(N, T, D) -> (N, T, U or 2U), by torch's fused kernels."""
         cell = self.cells[ways[0]]
-        start = x.new_zeros(len(ways), len(x), cell.units)
+        start = x.new_zeros(len(ways), x.shape[0], cell.units)
         flags = (True, 1, 0.0, self.training, len(ways) == 2, True)
         weights = [tensor for way in ways for tensor in self._weights(way)]
         if self.kind == LSTM_KIND:
@@ -240,7 +240,7 @@ class Recurrent(nn.Module):
         # Keras drops otherwise for each gate where it drops what is remembered too.
         gates = _GATES[self.kind] if self.training and cell.recurrent_dropout else 1
         into = _product(x, kernel, [mask[:, None] for mask in _masks(x[:, 0], cell.dropout, gates, self.training)])
-        state = memory = x.new_zeros(len(x), cell.units)
+        state = memory = x.new_zeros(x.shape[0], cell.units)
         masks = _masks(state, cell.recurrent_dropout, gates, self.training)
         found = []
         for step in (into + bias).unbind(1):

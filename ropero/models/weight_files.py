@@ -136,10 +136,10 @@ def _from_keras(path: Path, wanted: Sequence[Wanted]) -> list[Pair]:
     """Three layouts: by layer names (Keras 2), the same below model_weights (a whole model), and layers/ (Keras 3)."""
     pairs: list[Pair] = []
     with h5py().File(path, "r") as file:
-        root = _child(path, file, "model_weights") if "model_weights" in set(file) else file
+        root = child(path, file, "model_weights") if "model_weights" in set(file) else file
         named = "layers" not in set(root)
         if not named:
-            root = _child(path, root, "layers")
+            root = child(path, root, "layers")
         numbers = ["conv2d" if not place else f"conv2d_{place}" for place in range(len(wanted))]
         names = [one.keras for one in wanted] if named else numbers
         pattern = r"block\d+_conv\d+" if named else r"conv2d(_\d+)?"
@@ -147,7 +147,7 @@ def _from_keras(path: Path, wanted: Sequence[Wanted]) -> list[Pair]:
         for name, one in zip(names, wanted, strict=True):
             if name not in there:
                 raise _lacking(path, name)
-            pairs.append(_keras_layer(path, name, _child(path, root, name), one.shape))
+            pairs.append(_keras_layer(path, name, child(path, root, name), one.shape))
         _no_more(path, [name for name in there if name not in names])
     return pairs
 
@@ -173,14 +173,14 @@ def _arrays(path: Path, group: Any, depth: int) -> Iterator[Any]:
     if depth > _DEEPEST or len(group) > _MOST:
         raise DataError(t("{path} is nested deeper than Keras's files are.", path=path))
     for name in group:
-        found = _child(path, group, name)
+        found = child(path, group, name)
         if isinstance(found, h5py().Group):
             yield from _arrays(path, found, depth + 1)
         else:
             yield found
 
 
-def _child(path: Path, group: Any, name: str) -> Any:
+def child(path: Path, group: Any, name: str) -> Any:
     """What a group holds by this name, in this very file: HDF5 could lead to other files of the machine."""
     library = h5py()
     # Not `name in group` nor `group.get`: to answer, they would open what the link leads to.

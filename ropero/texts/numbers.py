@@ -75,6 +75,11 @@ def decimal(value: float, digits: int) -> str:
     return Numbers.current().decimal(float(value), digits)
 
 
+def rough(value: float) -> str:
+    """A number by its first two digits, however small: 4.8e-07, 0.012; in the language in force."""
+    return Numbers.current().general(float(f"{value:.1e}"))
+
+
 def percent(share: float, digits: int) -> str:
     """A share as a percentage with this many decimals in the language in force."""
     return Numbers.current().percent(float(share), digits)

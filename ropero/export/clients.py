@@ -1,0 +1,129 @@
+"""The programs that exported files are made for, each asked for its logits: onnxruntime, Keras, PyTorch.
+
+Only for files that `readback.read` has let through. Knows nothing of what the answers should be.
+Legend: N images, C channels, H x W pixels, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ropero.data.batches import in_chunks
+from ropero.data.dataset import Images
+from ropero.errors import RoperoError, RunError
+from ropero.export import onnx_writer
+from ropero.export.portable import read_portable
+from ropero.export.readback import onnx_model
+from ropero.export.traced import quiet
+from ropero.models.inference import Floats, logits
+from ropero.texts import t
+
+_AT_ONCE = 1_000_000  # values of images that are given to a program at once
+_MOST_AT_ONCE = 100  # images
+
+
+class NotComparableError(RoperoError):
+    """A file that is right, as far as is known, but that nothing here can ask; the message says why."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A program that has a file open. logits: images (N, H, W, C) uint8 -> (N, K) float32."""
+
+    name: str
+    logits: Callable[[Images], Floats]
+
+
+def opened(path: Path) -> Client:
+    """The file in its program. Whatever that raises for a damaged file is raised.
+
+    Raises NotComparableError when that program is not installed, or known to be wrong about such a network.
+    """
+    return _CLIENTS[path.suffix.lower()](path)
+
+
+def _onnxruntime(path: Path) -> Client:
+    library = onnx_writer.library("onnxruntime")
+    options = library.SessionOptions()
+    options.log_severity_level = 4
+    # The content, not the path: from there, nothing else could be reached.
+    content = onnx_model(path).SerializeToString()
+    session = library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def ask(pixels: Floats) -> Any:
+        (found,) = session.run([onnx_writer.LOGITS], {onnx_writer.PIXELS: pixels.transpose(0, 3, 1, 2)})
+        return found
+
+    return Client(f"onnxruntime {library.__version__}", lambda images: _asked(images, ask))
+
+
+def _keras(path: Path) -> Client:
+    if util.find_spec("keras") is None:
+        raise NotComparableError(t("not compared, Keras is not installed"))
+    with quiet():
+        keras: Any = import_module("keras")
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        before = keras.Model(model.inputs, model.layers[-1].input)  # the last layer is the softmax
+    kinds = {(type(layer).__name__, getattr(layer, "padding", "")) for layer in model.layers}
+    if keras.backend.backend() == "torch" and ("AveragePooling2D", "same") in kinds:
+        # It repeats the edge, where TensorFlow leaves out what lies beyond it (keras 3.15, tests/models/test_keras.py).
+        raise NotComparableError(
+            t("not compared, Keras with PyTorch pads AveragePooling2D otherwise than with TensorFlow; with "
+              "KERAS_BACKEND=tensorflow it is compared")
+        )  # fmt: skip
+
+    def ask(pixels: Floats) -> Any:
+        with quiet():
+            return before.predict_on_batch(pixels)
+
+    name = f"Keras {keras.__version__} ({keras.backend.backend()})"
+    return Client(name, lambda images: _asked(images, ask))
+
+
+def _torch_export(path: Path) -> Client:
+    with quiet():
+        module = torch.export.load(path).module()
+
+    def ask(pixels: Floats) -> Any:
+        with torch.inference_mode():
+            return module(torch.from_numpy(pixels).permute(0, 3, 1, 2))[0].numpy()
+
+    return Client(f"torch.export {torch.__version__}", lambda images: _asked(images, ask))
+
+
+def _safetensors(path: Path) -> Client:
+    try:
+        model, _ = read_portable(path)
+    except RunError as error:  # a user's own code that is not at hand
+        raise NotComparableError(str(error)) from error
+    return Client("ropero", lambda images: logits(model, images))
+
+
+def _asked(images: Images, ask: Callable[[Floats], Any]) -> Floats:
+    """What is said to all images, some at a time, as float32."""
+    return np.concatenate([np.asarray(ask(pixels), np.float32) for pixels in _pixels(images)])
+
+
+def _pixels(images: Images) -> Iterator[Floats]:
+    """(n, H, W, C) float32 in [0, 1]."""
+    size = max(1, min(_MOST_AT_ONCE, _AT_ONCE // max(1, images[0].size)))
+    for part in in_chunks(len(images), size):
+        pixels: NDArray[np.float32] = images[part].astype(np.float32) / np.float32(255)
+        yield pixels
+
+
+_CLIENTS: dict[str, Callable[[Path], Client]] = {
+    ".onnx": _onnxruntime,
+    ".keras": _keras,
+    ".h5": _keras,
+    ".safetensors": _safetensors,
+    ".pt2": _torch_export,
+}
