@@ -23,9 +23,17 @@ from ropero.errors import UsageError, did_you_mean
 from ropero.models import layers
 from ropero.models.activations import Activation, Softmax
 from ropero.models.classifier import Classifier
+from ropero.models.convolutions import Conv1D, Conv2D
 from ropero.models.entries import SHOWN, Design, cut
-from ropero.models.layers import LINEAR, LOG_SOFTMAX, SOFTMAX, Dense, Layer, Shape
+from ropero.models.layers import LINEAR, LOG_SOFTMAX, SOFTMAX, Dense, Flatten, Layer, Reshape, Shape
 from ropero.models.merging import INPUT, Graph, Merge
+from ropero.models.noise import ActivityRegularization
+from ropero.models.pooling import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+)
 from ropero.texts import t
 from ropero.texts.numbers import whole
 
@@ -216,30 +224,67 @@ def _closed(design: Design, classes: int) -> list[Layer]:
     return closed
 
 
-def _logits(steps: list[_Step]) -> list[_Step]:
-    """The layers up to the logits: one softmax at the end is left away, and whatever is linear there.
+def _logits(steps: Sequence[_Step]) -> list[_Step]:
+    """The layers up to the logits: the last softmax is left away, and whatever is linear behind it.
 
-    What comes before that one softmax are the logits, be it another softmax. Raises UsageError for a layer before the
-    end that has softmax for its activation, which is mostly a mistake; Softmax is a layer for who means it.
+    What comes before that one softmax are the logits, be it another softmax; layers behind it stay that only lay its
+    values otherwise. Raises UsageError for a layer before the end that has softmax for its activation, which is mostly
+    a mistake; Softmax is a layer for who means it.
     """
     softs, found = {SOFTMAX, LOG_SOFTMAX}, list(steps)
-    while len(found) > 1 and isinstance(layer := found[-1].layer, Activation | Softmax):
-        activation = SOFTMAX if isinstance(layer, Softmax) else layer.activation
-        if activation not in {LINEAR, *softs}:
+    place = len(found) - 1
+    while place > 0:
+        step, activation = found[place], _activation(found[place])
+        if activation == LINEAR or (activation in softs and _one_row(step.after)):
+            softs = softs if activation == LINEAR else set()
+            _leave_out(found, place)
+        elif not (softs and isinstance(step.layer, _LAYING) and _one_row(*step.before, step.after)):
             break
-        if activation in softs:
-            softs = set()
-        found.pop()
-    if isinstance(dense := found[-1].layer, Dense) and dense.activation in softs:
-        found[-1] = replace(found[-1], layer=replace(dense, activation=LINEAR))
+        place -= 1
+    last = found[place]
+    if isinstance(last.layer, Dense | Conv1D | Conv2D) and last.layer.activation in softs and _one_row(last.after):
+        found[place] = replace(last, layer=replace(last.layer, activation=LINEAR))
     end = [isinstance(step.layer, Activation | Softmax) for step in found]
-    for place, step in enumerate(found):
-        if getattr(step.layer, "activation", LINEAR) == SOFTMAX and not all(end[place:]):
+    for number, step in enumerate(found):
+        if getattr(step.layer, "activation", LINEAR) == SOFTMAX and not all(end[number:]):
             with _told_of(step.number, type(step.layer).__name__):
                 raise UsageError(
                     t("softmax is for the last layer alone; use relu here, or a layer Softmax if it is meant.")
                 )
     return found
+
+
+# Layers that leave a row of values as it is, however it lies.
+_LAYING = (
+    ActivityRegularization,
+    Flatten,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    Reshape,
+)
+
+
+def _activation(step: _Step) -> str:
+    """What a layer does that is an activation and no more, by its name; "" for any other layer."""
+    if isinstance(step.layer, Softmax):
+        rank = len(step.after)
+        return SOFTMAX if layers.place(step.layer.axis, rank) == rank - 1 else ""
+    return step.layer.activation if isinstance(step.layer, Activation) else ""
+
+
+def _one_row(*shapes: Shape) -> bool:
+    """Whether all values lie along the last side: the classes, where softmax is among them."""
+    return all(math.prod(shape) == shape[-1] for shape in shapes)
+
+
+def _leave_out(found: list[_Step], place: int) -> None:
+    """Take one of the last layers out of the list, each of which takes the one before it."""
+    gone = found.pop(place)
+    if place < len(found):
+        then = found[place]
+        found[place] = replace(then, layer=replace(then.layer, inputs=()), sources=gone.sources)
 
 
 def _head(steps: Sequence[_Step]) -> int:

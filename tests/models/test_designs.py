@@ -79,6 +79,7 @@ POOL = {"type": "GlobalAveragePooling2D"}
         ([FLATTEN, DENSE, NORM, SOFTMAX], 3, 2),
         ([conv(filters=10, kernel_size=1), POOL, SOFTMAX], 2, 0),
         ([{"type": "Rows"}, DENSE, {"type": "GlobalMaxPooling1D"}], 3, 0),
+        ([FLATTEN, {"type": "Dense", "activation": "softmax"}, {"type": "ActivityRegularization"}, LINEAR], 3, 2),
         ([FLATTEN, {**DENSE, "name": "a"}, {**SHARES, "name": "b"}, {"type": "Add", "inputs": ["a", "b"]}], 4, 0),
     ],
     ids=str,
@@ -103,7 +104,42 @@ def test_a_list_ends_in_anything_that_gives_one_value_a_class(
     assert sum(row.parameters for row in summarise(model).rows) == summarise(model).total
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [conv(filters=10, kernel_size=28, activation="softmax"), FLATTEN],
+        [conv(filters=10, kernel_size=28, name="wide"), {**SHARES, "inputs": ["wide"]}, POOL, LINEAR, FLATTEN],
+        [conv(filters=10, kernel_size=28), {**SHARES, "name": "s"}, {"type": "Reshape", "inputs": ["s"]}],
+        [FLATTEN, {"type": "Dense"}, {"type": "Reshape", "target_shape": [1, 10]}, SHARES, FLATTEN],
+    ],
+    ids=str,
+)
+def test_a_softmax_is_found_where_its_values_are_only_laid_otherwise(entries: list[dict[str, Any]]) -> None:
+    kept = [one for one in entries if one["type"] not in ("Softmax", "Activation")]
+    bare = [{k: v for k, v in one.items() if k not in ("activation", "inputs")} for one in kept]
+    model, plain = (build(from_json(some), SHAPE, 10).eval() for some in (entries, bare))
+    plain.load_state_dict(model.state_dict())
+    pixels = torch.rand(2, *SHAPE)
+    with torch.inference_mode():
+        assert torch.equal(model(pixels), plain(pixels))
+    assert [row.kind for row in summarise(model).rows] == [one["type"] for one in bare]
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [conv(filters=10), SHARES, POOL],  # a mean of softmaxes is none
+        [conv(filters=10, kernel_size=28), {**SHARES, "axis": 1}, FLATTEN],  # along a side of one value
+        [{"type": "Rows"}, {"type": "Dense", "units": 1}, {"type": "Cropping1D", "cropping": 9}, SHARES, FLATTEN],
+    ],
+    ids=str,
+)
+def test_any_other_softmax_stays(entries: list[dict[str, Any]]) -> None:
+    assert "Softmax" in [row.kind for row in summarise(build(from_json(entries), SHAPE, 10)).rows]
+
+
 def test_names_of_weights_stay_those_of_stored_runs() -> None:
+    assert parts(build_from_zoo("quick", SHAPE, 10)) == []  # which is no layer list
     entries = [conv(activation="relu"), NORM, FLATTEN, {"type": "Dense", "units": 5, "activation": "relu"}, DENSE]
     found = [name for name in build(from_json(entries), SHAPE, 10).state_dict() if not name.endswith("tracked")]
     assert found == [
