@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import opened
 from ropero.cli.options import DataPath, RunName, WithRuns
 from ropero.storage import human_bytes
 from ropero.texts import mark, t
@@ -45,10 +46,9 @@ def export(
     data: DataPath = None,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:  # fmt: skip
-    from ropero.runs import RunStore
     from ropero.workbench import export as verb
 
-    found = RunStore(common.runs).find(run)
+    found, data = opened(run, common, data)
     done = verb.export(found, form=format_ or "", out=out, int8=int8, force=force, data=data)
     if common.json:
         return screen.show_json(done.to_json())

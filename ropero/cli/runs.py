@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.opening import opened
 from ropero.cli.options import RunName, WithRuns
 from ropero.cli.sentences import TranslatedHelp
 from ropero.errors import RoperoError, UsageError
@@ -92,9 +93,7 @@ def _said(name: str, value: object) -> str:
 
 
 def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
-    from ropero.runs import RunStore
-
-    found = RunStore(common.runs).find(run)
+    found, _ = opened(run, common)
     content = {
         **_line(found),
         "folder": str(found.folder),
