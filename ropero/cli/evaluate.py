@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.opening import opened
-from ropero.cli.options import DataPath, Device, RunName, WithRuns
+from ropero.cli.options import DataPath, Device, Engine, RunName, WithRuns
 from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
@@ -42,6 +42,7 @@ def evaluate(
         Parameter(help=mark("Images that show no garment, such as MNIST's files: how well are they told apart?")),
     ] = None,
     device: Device = "auto",
+    engine: Engine = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.workbench import data as data_verb
@@ -52,7 +53,7 @@ def evaluate(
     found, data = opened(run, common, data)
     told = EncodingProgress(screen.err())
     others = None if unknown is None else data_verb.load(unknown)  # before the test part is opened
-    done = verb.evaluate(found, split=split, data=data, again=again, device=device, told=told)
+    done = verb.evaluate(found, split=split, data=data, again=again, device=device, engine=engine, told=told)
     strangers = None
     if others is not None:
         part = verb.part_of(found, split, data=data)

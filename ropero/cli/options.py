@@ -55,6 +55,10 @@ Invert = Annotated[
 Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"], Parameter(help=mark("Where to compute; auto takes a GPU when there is one."))
 ]
+Engine = Annotated[
+    Literal["auto", "torch", "onnxruntime"],
+    Parameter(help=mark("What computes; auto takes PyTorch, onnxruntime is quicker for a picture at a time.")),
+]
 
 
 @Parameter(name="*")

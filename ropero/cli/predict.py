@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.opening import opened
-from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
+from ropero.cli.options import DataPath, Device, Engine, Invert, Pictures, RunName, TestNumbers, WithRuns
 from ropero.errors import UsageError
 from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent
@@ -35,6 +35,7 @@ def predict(
     invert: Invert = "auto",
     data: DataPath = None,
     device: Device = "auto",
+    engine: Engine = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
     from ropero.workbench import predict as verb
@@ -48,7 +49,7 @@ def predict(
     if plot:
         verb.check_plot(plot, len(images) or len(test or []))  # better said now than after the look at the test part
     found, data = opened(run, common, data)
-    predictions = predicted(found, images, test, data, invert, device)
+    predictions = predicted(found, images, test, data, invert, device, engine)
     plots = verb.plot(predictions, plot) if plot else []
     if common.json:
         return screen.show_json([one.to_json() for one in predictions])
@@ -67,17 +68,23 @@ def predict(
 
 
 def predicted(
-    run: Run, images: tuple[str, ...], test: list[int] | None, data: str | None, invert: str, device: str
+    run: Run,
+    images: tuple[str, ...],
+    test: list[int] | None,
+    data: str | None,
+    invert: str,
+    device: str,
+    engine: str = "auto",
 ) -> list[Prediction]:
     """Predictions of test images by number, or of pictures, standard input among them."""
     from ropero.workbench import predict as verb
 
     if test:
-        found = verb.predict_test(run, test, data=data, device=device)
+        found = verb.predict_test(run, test, data=data, device=device, engine=engine)
         screen.say(t("The run's ledger notes this look at single test images."))
         return found
     content = sys.stdin.buffer.read(verb.LIMIT_BYTES + 1) if verb.STDIN in images else b""
-    return verb.predict_files(run, list(images), stdin=content, invert=invert, device=device)
+    return verb.predict_files(run, list(images), stdin=content, invert=invert, device=device, engine=engine)
 
 
 def title(one: Prediction) -> str:

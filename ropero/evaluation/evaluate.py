@@ -7,6 +7,7 @@ Legend: N images, K classes.
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero.data.arrays import read_arrays
-from ropero.data.dataset import Dataset
+from ropero.data.dataset import Dataset, Images
 from ropero.errors import DataError, RunError
 from ropero.evaluation import intervals
 from ropero.evaluation.intervals import ClassFigures, Measured
-from ropero.evaluation.judge import WORDS, Judge, Judged
+from ropero.evaluation.judge import WORDS, Answers, Judge, Judged
 from ropero.evaluation.unknown import project
 from ropero.metrics.calibration import Calibration, calibration
 from ropero.metrics.classification import (
@@ -275,13 +276,20 @@ class Evaluation:
         return found
 
 
-def evaluate(model: Classifier, data: Dataset, told: Told | None = None, judge: Judge | None = None) -> Evaluation:
+def evaluate(
+    model: Classifier,
+    data: Dataset,
+    told: Told | None = None,
+    judge: Judge | None = None,
+    ask: Callable[[Images], Answers] | None = None,
+) -> Evaluation:
     """Predict every image, plain: one look, no flips. What a frozen base makes of them is kept in the cache.
 
     Args:
         told: is told how far a frozen base has come.
         judge: says what to make of each prediction.
+        ask: what computes features and logits in the network's place.
     """
-    features, logits = answers(model, data.images, project, told)
+    features, logits = answers(model, data.images, project, told) if ask is None else ask(data.images)
     judged = None if judge is None else judge.judge(features, logits)
     return Evaluation(data.labels, softmax(logits), data.rows, data.classes, data.split, judged)

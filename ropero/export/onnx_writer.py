@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.export import ExportedProgram
 
 from ropero.errors import MissingExtra, UsageError
 from ropero.export.card import KEY, digest
@@ -45,8 +46,12 @@ def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> Non
         UsageError: code that PyTorch's exporter cannot follow.
         MissingExtra: onnx or onnxscript is not installed.
     """
+    finish(translated(trace(model), (LOGITS, PROBABILITIES)), path, card)
+
+
+def translated(program: ExportedProgram, outputs: Sequence[str]) -> Any:
+    """A traced network as ONNX's own object. Raises as `write_onnx`."""
     library("onnxscript.optimizer")
-    program = trace(model)
     try:
         with quiet(), torch.no_grad():
             found: Any = torch.onnx.export(
@@ -56,7 +61,7 @@ def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> Non
                 opset_version=OPSET,
                 external_data=False,
                 input_names=[PIXELS],
-                output_names=[LOGITS, PROBABILITIES],
+                output_names=list(outputs),
                 custom_translation_table={
                     torch.ops.aten.rnn_relu.input: _simple("Relu"),
                     torch.ops.aten.rnn_tanh.input: _simple("Tanh"),
@@ -66,13 +71,12 @@ def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> Non
             library("onnxscript.optimizer").optimize_ir(
                 found.model, input_size_limit=_FOLDED, output_size_limit=_FOLDED
             )
-            proto = found.model_proto
+            return found.model_proto
     except Exception as error:  # an operator that a user's code calls and ONNX lacks
         raise UsageError(
             t("ONNX cannot hold this network: {reason}. --format torch-export or safetensors takes it.",
               reason=_reason(error))
         ) from error  # fmt: skip
-    finish(proto, path, card)
 
 
 def _reason(error: BaseException) -> str:

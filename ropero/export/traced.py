@@ -58,12 +58,15 @@ def quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def trace(model: Classifier) -> ExportedProgram:
+def trace(model: Classifier, wrapped: Callable[[Classifier], nn.Module] = Answers) -> ExportedProgram:
     """The program of a network on the CPU, in fp32 and eval mode, for any number of images.
+
+    Args:
+        wrapped: what makes the module whose outputs are wanted.
 
     Raises UsageError for code that PyTorch cannot follow.
     """
-    answers = Answers(copy.deepcopy(model).cpu().float()).eval().requires_grad_(False)
+    answers = wrapped(copy.deepcopy(model).cpu().float()).eval().requires_grad_(False)
     shown = torch.rand(_SHOWN_IMAGES, *model.input_shape)
     shapes = {"pixels": {0: torch.export.Dim(BATCH, min=1)}}
     reason: Exception | None = None

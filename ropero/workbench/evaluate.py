@@ -14,9 +14,11 @@ from ropero.data.raw import Progress
 from ropero.errors import DataError, RunError, UsageError, unknown
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.evaluate import evaluate as predict_all
+from ropero.export.engines import AUTO
 from ropero.models.codes import Told
 from ropero.runs import Run
 from ropero.texts import t
+from ropero.workbench.engine import of_run
 from ropero.workbench.train import cut
 
 PATIENCE = 600.0  # seconds to wait for another process that is at work on the run
@@ -40,6 +42,7 @@ def evaluate(
     splits: Splits | None = None,
     again: bool = False,
     device: str = "auto",
+    engine: str = AUTO,
     told: Told | None = None,
 ) -> Evaluated:
     """Evaluate a run on a part of its data.
@@ -51,6 +54,7 @@ def evaluate(
         data: where the data lie now, when not where they were.
         splits: the data, when loaded already.
         device: where to compute: auto, cpu, cuda or mps.
+        engine: what computes: auto, torch or onnxruntime.
         told: is told how far the features of a network with a frozen base have come, which may take long.
 
     Raises:
@@ -69,7 +73,8 @@ def evaluate(
         if stored is not None:
             return Evaluated(run, stored, False, run.ledger.judgements())
         part = part_of(run, split, data=data, splits=splits)
-        evaluation = predict_all(run.model(device), part, told, run.judge)
+        model = run.model(device)
+        evaluation = predict_all(model, part, told, run.judge, of_run(run, model, engine, told))
         if split == "test":
             # Written before the figures: an opening counts even if storing its result fails.
             run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)

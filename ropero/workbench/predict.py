@@ -16,11 +16,12 @@ from ropero.data.arrays import read_npy
 from ropero.data.dataset import Dataset, Images, Splits
 from ropero.data.raw import read_at_most
 from ropero.errors import DataError, UsageError
-from ropero.evaluation.unknown import project
+from ropero.export.engines import AUTO
 from ropero.models.classifier import Classifier
-from ropero.models.inference import answers, softmax
+from ropero.models.inference import softmax
 from ropero.runs import Run
 from ropero.texts import t
+from ropero.workbench.engine import of_run
 from ropero.workbench.evaluate import part_of
 
 STDIN = "stdin:"
@@ -70,7 +71,13 @@ class Prediction:
 
 
 def predict_files(
-    run: Run, names: list[str], *, stdin: bytes = b"", invert: str = "auto", device: str = "auto"
+    run: Run,
+    names: list[str],
+    *,
+    stdin: bytes = b"",
+    invert: str = "auto",
+    device: str = "auto",
+    engine: str = AUTO,
 ) -> list[Prediction]:
     """Predict picture files (PNG, JPEG and what else Pillow decodes) and .npy arrays; "-" takes `stdin`.
 
@@ -96,7 +103,7 @@ def predict_files(
         shown = name.removesuffix(":") if name == STDIN else name
         for number, image in enumerate(images):
             named.append((shown if len(images) == 1 else f"{shown}[{number}]", image))
-    return _predict(run, named, invert, device)
+    return _predict(run, named, invert, device, engine)
 
 
 def predict_arrays(run: Run, array: NDArray[Any], *, invert: str = "no", device: str = "auto") -> list[Prediction]:
@@ -109,18 +116,20 @@ def predict_arrays(run: Run, array: NDArray[Any], *, invert: str = "no", device:
     return _predict(run, named, invert, device)
 
 
-def _predict(run: Run, named: list[tuple[str, Images]], invert: str, device: str) -> list[Prediction]:
+def _predict(
+    run: Run, named: list[tuple[str, Images]], invert: str, device: str, engine: str = AUTO
+) -> list[Prediction]:
     shown = [(name, *prepare(image, run.data.input_shape, invert)) for name, image in named]
-    found = _judged(run, run.model(device), np.stack([image for _, image, _ in shown]))
+    found = _judged(run, run.model(device), np.stack([image for _, image, _ in shown]), engine)
     return [
         Prediction(name, seen, p, run.data.classes, verdict, inverted=inverted, was_coloured=given.ndim > seen.ndim)
         for (name, seen, inverted), (p, verdict), (_, given) in zip(shown, found, named, strict=True)
     ]
 
 
-def _judged(run: Run, model: Classifier, images: Images) -> list[tuple[NDArray[np.float32], str]]:
+def _judged(run: Run, model: Classifier, images: Images, engine: str = AUTO) -> list[tuple[NDArray[np.float32], str]]:
     """(probabilities (K,), verdict) of each image."""
-    features, logits = answers(model, images, project)
+    features, logits = of_run(run, model, engine)(images)
     judge = run.judge
     if judge is None:
         return [(p, "") for p in softmax(logits)]
@@ -135,6 +144,7 @@ def predict_test(
     data: str | None = None,
     splits: Splits | None = None,
     device: str = "auto",
+    engine: str = AUTO,
 ) -> list[Prediction]:
     """Predict test images by their row, which is what a report calls them; their true class is known. The ledger notes
     the look first."""
@@ -151,7 +161,7 @@ def predict_test(
     chosen = [places[number] for number in numbers]
     model = run.model(device)
     _record_look(run, len(numbers))
-    found = _judged(run, model, part.images[chosen])
+    found = _judged(run, model, part.images[chosen], engine)
     return [
         Prediction(f"test {number}", part.images[at], p, part.classes, verdict, true=int(part.labels[at]))
         for number, at, (p, verdict) in zip(numbers, chosen, found, strict=True)

@@ -194,7 +194,7 @@ def test_a_look_is_written_down_before_anything_is_predicted(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verb, "answers", killed)
+    monkeypatch.setattr(verb, "of_run", killed)
     with pytest.raises(KeyboardInterrupt):
         predict_test(run, [1, 2])
     with pytest.raises(KeyboardInterrupt):
