@@ -125,7 +125,8 @@ def _datasets(path: Path, group: Any, place: str, depth: int) -> Iterator[tuple[
         found, here = child(path, group, name), f"{place}/{name}" if place else name
         if isinstance(found, h5py().Group):
             yield from _datasets(path, found, here, depth + 1)
-        elif found.chunks is not None:  # a chunk may unpack to gigabytes; neither Keras nor ropero writes one
+        elif found.chunks is not None or found.id.get_storage_size() < found.nbytes or found.dtype.kind not in "fiu":
+            # A chunk may unpack to gigabytes, and an array without bytes be as large as it says; ropero writes neither.
             raise DataError(t("{path}: {name} is packed, as Keras's files are not.", path=path, name=here))
         else:
             yield here, np.asarray(found[()])

@@ -82,9 +82,10 @@ def _in_batches(
 ) -> Floats:
     was_training = model.training
     model.eval()
+    size = chunk_size(model.peak, model.mean.device.type)
     try:
         with torch.inference_mode():
-            parts = [ask(give(part)).float().cpu().numpy() for part in in_chunks(count, chunk_size(model.peak))]
+            parts = [ask(give(part)).float().cpu().numpy() for part in in_chunks(count, size)]
     finally:
         model.train(was_training)
     return np.concatenate(parts)

@@ -295,7 +295,7 @@ def _validate(
     model.eval()
     loss, hits = 0.0, 0
     with torch.inference_mode():
-        for chunk, part in enumerate(in_chunks(len(held_out), chunk_size(model.peak))):
+        for chunk, part in enumerate(in_chunks(len(held_out), chunk_size(model.peak, model.mean.device.type))):
             pixels = held_out.take(part)
             if augmentation is not None:
                 pixels = augmentation.of_validation(pixels, epoch, chunk)

@@ -56,5 +56,6 @@ def test_a_dataset_goes_to_a_device_whole() -> None:
 
 
 def test_chunks_cover_all_and_are_smaller_for_larger_images() -> None:
-    assert [chunk_size(values) for values in (16 * 784, 64 * 150**2, 10**9)] == [1000, 44, 1]
+    assert [chunk_size(values) for values in (16 * 784, 64 * 150**2, 10**9)] == [100, 44, 1]
+    assert [chunk_size(values, "cuda") for values in (16 * 784, 64 * 150**2, 10**9)] == [1000, 44, 1]
     assert [i for part in in_chunks(10, 4) for i in range(part.start, part.stop)] == list(range(10))

@@ -174,6 +174,25 @@ def test_arrays_of_a_keras_file_that_lie_elsewhere_are_not_followed(form: str, t
     assert "leads out of the file" in check.note
 
 
+@pytest.mark.parametrize("kind", ["packed", "empty", "text"])
+def test_arrays_that_would_fill_the_memory_are_not_read(kind: str, tmp_path: Path) -> None:
+    path = written(network("softmax"), "h5", tmp_path, "softmax")
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/dense/dense"]
+        del group["bias:0"]
+        if kind == "packed":
+            group.create_dataset("bias:0", (10**9,), np.float32, chunks=(10**6,), compression="gzip", fillvalue=1)
+        elif kind == "empty":  # a terabyte that takes no byte of the file
+            space, plist = h5py.h5s.create_simple((1 << 38,)), h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            plist.set_alloc_time(h5py.h5d.ALLOC_TIME_LATE)
+            h5py.h5d.create(group.id, b"bias:0", h5py.h5t.IEEE_F32LE, space, plist)
+        else:
+            group["bias:0"] = np.array([b"x" * 100], "S100")
+    (check,) = examine(path).checks
+    assert check.ok is False
+    assert "is packed" in check.note
+
+
 def test_a_lambda_in_a_file_is_never_given_to_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(network("softmax"), "keras", tmp_path, "softmax")
 

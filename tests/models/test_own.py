@@ -245,7 +245,7 @@ def test_a_card_brings_weights_but_no_code(code: Path, tmp_path: Path, monkeypat
     folder = tmp_path / "model"
     folder.mkdir()
     checkpoint.save(model, made.name, ("a", "b", "c"), folder, code=made.code)
-    assert {path.name for path in folder.iterdir()} == {"model.json", "model.safetensors"}
+    assert {path.name for path in folder.iterdir()} == {"model.json", "model.safetensors", "samples.json"}
     forget(monkeypatch)
     loaded, card = checkpoint.load(folder)
     assert (card.network, card.code) == (made.name, made.code)

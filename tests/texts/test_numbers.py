@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ropero.texts.numbers import NARROW, Numbers
+from ropero import texts
+from ropero.texts.numbers import NARROW, Numbers, rough
 
 EN, ES, ZH = (Numbers(name) for name in ("en", "es", "zh"))
 
@@ -30,3 +31,9 @@ def test_percentages() -> None:
 def test_general_and_seconds() -> None:
     assert (EN.general(0.012), ES.general(0.012)) == ("0.012", "0,012")
     assert [EN.seconds(s) for s in (48.31, 725, 12_000)] == ["48.3 s", "12 min 05 s", "3 h 20 min"]
+
+
+def test_rough_numbers() -> None:
+    assert [rough(value) for value in (4.7684e-07, 0.0123, 0.0, 1.26)] == ["4.8e-07", "0.012", "0", "1.3"]
+    texts.use("es")
+    assert rough(0.0123) == "0,012"

@@ -149,7 +149,7 @@ def test_validation_draws_follow_seed_epoch_and_chunk_only(pixels: torch.Tensor)
 
 
 def test_the_validation_loss_is_then_that_of_augmented_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "chunk_size", lambda shape: 7)
+    monkeypatch.setattr(loop, "chunk_size", lambda *_: 7)
     held_out, changes = synthetic(60, seed=1), {"rotation": 90.0, "zoom": 0.5}
     _, honest = fit(PLAIN.replace(**changes), synthetic(), held_out)
     model, fault = fit(PLAIN.replace(augment_validation=True, **changes), synthetic(), held_out)

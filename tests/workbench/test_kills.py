@@ -106,5 +106,6 @@ def test_twenty_kills_at_random_moments_change_no_bit(tmp_path: Path) -> None:
         assert told["inside"] > 0, "no kill within an epoch left a checkpoint of its middle"
         kills, seed, cut = kills + told["kills"], seed + 1, cut + told["cut"]
         assert told["files"] == ["config.json", "data.json", "environment.json", "history.jsonl", "judge.json",
-                                 "judge.npz", "model.json", "model.safetensors", "run.json"]  # fmt: skip
+                                 "judge.npz", "model.json", "model.safetensors", "run.json",
+                                 "samples.json"]  # fmt: skip
     assert cut, "no checkpoint was cut short"

@@ -57,7 +57,7 @@ def test_the_table_of_pretrained_networks_is_true() -> None:
 def test_a_run_needs_neither_its_weights_file_nor_the_cache(
     store: RunStore, splits: Splits, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference, "chunk_size", lambda _: 7)  # several chunks, the last a small one
+    monkeypatch.setattr(inference, "chunk_size", lambda *_: 7)  # several chunks, the last a small one
     run = train(splits, config(weights), store).run
     assert run.environment["pretrained_sha256"] == sha256_file(weights)
     weights.unlink()

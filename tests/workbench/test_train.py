@@ -45,6 +45,7 @@ def test_a_trained_run_is_whole_and_leaves_no_checkpoint(store: RunStore, splits
         "judge.json",
         "model.safetensors",
         "model.json",
+        "samples.json",
     }
     assert run.status == "trained"
     assert len(run.history) == 3
