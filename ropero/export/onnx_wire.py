@@ -12,7 +12,7 @@ from ropero.errors import DataError
 from ropero.texts import t
 
 _VARINT, _EIGHT, _BYTES, _FOUR = 0, 1, 2, 5
-_OBJECT, _STRING, _NUMBER = 256, 64, 8  # bytes that a parser takes for a message, a string and a number, at most
+_OBJECT, _STRING, _NUMBER = 256, 64, 16  # bytes that a parser takes for a message, a string and a number, at most
 _DEEPEST = 60  # messages in one another; the parser itself gives up at 100
 _MOST_FIELDS = 3_000_000
 

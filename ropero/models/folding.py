@@ -55,7 +55,7 @@ def _without_inert(nodes: Sequence[Node], output: str) -> tuple[list[Node], str]
     names: dict[str, str] = {}
     kept = []
     for node in renamed(nodes, names):
-        if node.op in _INERT and node.inputs and node.inputs[0] and node.outputs:
+        if node.op in _INERT and all((*node.inputs[:1], *node.outputs[:1])) and node.inputs:
             names[node.outputs[0]] = node.inputs[0]
         else:
             kept.append(node)
@@ -74,6 +74,7 @@ def _folded(nodes: Sequence[Node], tensors: Mapping[str, Tensor]) -> tuple[list[
             elif all(name in known for name in taken) and (found := _computed(node, known)) is not None:
                 known.update(zip(node.outputs, found, strict=False))
             else:
+                operator(node)
                 kept.append(node)
     return kept, known
 

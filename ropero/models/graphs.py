@@ -97,7 +97,7 @@ def _tensors(entries: Mapping[str, Any]) -> dict[str, Held]:
     found = {}
     for name, entry in entries.items():
         shape, dtype = (entry.get("shape"), entry.get("dtype")) if isinstance(entry, dict) else (None, None)
-        good = isinstance(shape, list) and len(shape) <= MAX_RANK and len(name) <= MAX_NAME and dtype in DTYPES
+        good = isinstance(shape, list) and len(shape) <= MAX_RANK and len(name) <= MAX_NAME and dtype in tuple(DTYPES)
         if not good or not all(type(side) is int and side >= 0 for side in shape or ()):
             raise UsageError(t("The tensor {name!r} should have a shape and one of the types {known}, got {value}.",
                                name=cut(name), known=", ".join(DTYPES), value=cut(entry)))  # fmt: skip
@@ -176,7 +176,9 @@ def _middle(graph: GraphCard) -> str:
     makers = {name: node for node in graph.nodes for name in node.outputs}
     fixed = {*graph.tensors, *(node.outputs[0] for node in graph.nodes if not node.inputs)}
     name = graph.output
-    while name in makers:
+    for _ in graph.nodes:  # a stranger's nodes may go round in a circle
+        if name not in makers:
+            break
         node = makers[name]
         moving = [one for one in node.inputs if one and one not in fixed]
         if len(moving) != 1 or node.op not in (*_BEHIND, *_LAST):

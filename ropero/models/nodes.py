@@ -189,6 +189,8 @@ def _node(entry: object) -> Node:
     if not all(isinstance(name, str) and len(name) <= MAX_NAME for name in names):
         raise UsageError(t("A node's names should be words of at most {n} characters, got {entry}.",
                            n=whole(MAX_NAME), entry=cut(entry)))  # fmt: skip
+    if not any(entry["outputs"]):
+        raise UsageError(t("A node should give something, got {entry}.", entry=cut(entry)))
     if not isinstance(entry["attributes"], Mapping):
         raise UsageError(t("{name} should be {kind}, got {value}.",
                            name="attributes", kind="{ }", value=cut(entry["attributes"])))  # fmt: skip
@@ -203,7 +205,7 @@ def told_of(node: Node) -> Iterator[None]:
         yield
     except UsageError as error:
         raise UsageError(_sentence(node, str(error))) from None
-    except TypeError:  # Python's own words are about functions
+    except (TypeError, AttributeError):  # Python's own words are about functions
         reason = t("does not fit the {n} inputs that it is given.", n=len(node.inputs))
         raise UsageError(_sentence(node, reason)) from None
     except (RuntimeError, ValueError, LookupError, ArithmeticError, NotImplementedError) as error:

@@ -254,7 +254,7 @@ class OperatorGraph(nn.Module):
             gets = bool(maps & set(step.node.inputs))
             gives = step.known.maps == Maps.ALWAYS or (step.known.maps == Maps.AS_GIVEN and gets)
             maps |= set(step.node.outputs) if gives else set()
-            alone = shape[:1] == (IMAGES,) and step.node.outputs[0] in survey.floats
+            alone = shape[:1] == (IMAGES,) and bool(survey.floats & set(step.node.outputs))
             seen = alone and (gives or len(shape) != _SIDES_OF_MAPS)
             steps.append(dataclasses.replace(step, seen=seen))
         return steps

@@ -149,6 +149,8 @@ def _unsqueeze(node: Node) -> Compute:
         chosen = (written or ()) if axes is None else wholes_of(axes)
         rank = x.ndim + len(chosen)
         places = {place_of(axis, rank) for axis in chosen}
+        if len(places) < len(chosen):
+            raise UsageError(t("names an axis twice."))
         sides = iter(x.shape)
         return x.reshape([1 if at in places else next(sides) for at in range(rank)])
 
