@@ -40,9 +40,9 @@ def export(
         Path | None, Parameter(help=mark("File to write; by default named like the run."), show_default=False)
     ] = None,
     int8: Annotated[
-        bool, Parameter(negative=(), help=mark("ONNX in whole numbers of 8 bits; what that costs is measured."))
+        bool, Parameter(negative=(), help=mark("ONNX with 8-bit integers; the loss of accuracy is measured."))
     ] = False,
-    force: Annotated[bool, Parameter(negative=(), help=mark("Write over a file that is there."))] = False,
+    force: Annotated[bool, Parameter(negative=(), help=mark("Overwrite an existing file."))] = False,
     data: DataPath = None,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:  # fmt: skip
@@ -82,7 +82,9 @@ def _show_price(price: Price, size: int) -> None:
     screen.show_table("", ["", t("accuracy"), t("size")], rows)
     where = {
         "validation": t("Accuracy on {n} images of the validation part."),
-        "train": t("Accuracy on {n} training images that the scales were not found by: the run held none out."),
+        "train": t(
+            "Accuracy on {n} training images that were not used to find the scales, since the run held no images out."
+        ),
     }
     screen.show(where[price.part].format(n=whole(price.images)))
     screen.show(t("{share} of these images get the same class.", share=percent(price.agreement, 2)))

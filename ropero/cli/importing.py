@@ -35,8 +35,8 @@ def import_(
         str,
         Parameter(
             help=mark(
-                "How the model wants its pixels, where its config and trying would get it wrong: 0-1, 0-255, -1-1, "
-                "standardised ..."
+                "How the model expects its pixels, for when what ropero finds by itself is wrong: 0-1, 0-255, "
+                "-1-1, standardised ..."
             ),
             show_default=False,
         ),

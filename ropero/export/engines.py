@@ -62,7 +62,7 @@ def engine(
     if name in (AUTO, TORCH):
         return lambda images: answers(model, images, narrow, told)
     if model.mean.device.type != "cpu":
-        raise UsageError(t("onnxruntime computes on the CPU here; give --device cpu, or --engine torch."))
+        raise UsageError(t("onnxruntime runs on the CPU only; give --device cpu or --engine torch."))
     session = _session(model, kept)
     _check(model, session)
     return lambda images: _asked(session, images, narrow)

@@ -109,7 +109,8 @@ class _Found:
         if self.things > MAX_THINGS or self.bytes > self.most:
             raise DataError(
                 t(
-                    "the file holds more than ropero reads of one: {n} things of {size}, at most {limit} of {most}.",
+                    "the file holds {n} groups, arrays and attributes, {size} in all; ropero reads at most "
+                    "{limit}, and {most}.",
                     n=self.things,
                     size=human_bytes(self.bytes),
                     limit=MAX_THINGS,

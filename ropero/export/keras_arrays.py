@@ -180,7 +180,7 @@ def _dealt(tree: Tree, given: list[Named], slots: Mapping[int, Sequence[Slot]]) 
                 yield id(leaf), [mine[id(slot)] for slot in slots.get(id(leaf), ())]
             return
     raise DataError(
-        t("the {got} arrays of the model {name} are not the {expected} that its layers need.", got=len(given),
+        t("the model {name} holds {got} arrays, but its layers need {expected}.", got=len(given),
           name=tree.name[:100], expected=sum(len(slots.get(id(leaf), ())) for leaf in _unique(tree)))
     )  # fmt: skip
 

@@ -129,7 +129,7 @@ class _Reading:
         """The tree of a model, or the leaf of a layer."""
         self.things += 1
         if depth > MAX_DEPTH or self.things > 4 * MAX_CALLS:
-            raise DataError(t("its models are nested deeper, or more, than ropero reads."))
+            raise DataError(t("it holds more models, or more deeply nested ones, than ropero reads."))
         kind, config = str(entry["class_name"]), entry["config"]
         if kind not in SEQUENTIAL + FUNCTIONAL or not _is_keras(entry):
             return _leaf(kind, entry, name)
@@ -159,7 +159,7 @@ class _Reading:
     def call_model(self, tree: Tree, inputs: list[int], place: str, depth: int) -> list[int]:
         self.things += 1
         if depth > MAX_DEPTH or self.things > 4 * MAX_CALLS:
-            raise DataError(t("its models are nested deeper, or more, than ropero reads."))
+            raise DataError(t("it holds more models, or more deeply nested ones, than ropero reads."))
         prefix = f"{place}/" if depth else ""
         if tree.kind in FUNCTIONAL:
             return self._functional(tree, inputs, prefix, depth)

@@ -110,7 +110,7 @@ def told(path: Path, head: bytes) -> str:
     if not head:
         return t("{path} is empty.", path=path)
     if head.startswith(b"version https://git-lfs"):
-        return t("{path} is a note of Git LFS in the model's place; `git lfs pull` fetches the file itself.", path=path)
+        return t("{path} is a Git LFS pointer, not the model; `git lfs pull` fetches the file itself.", path=path)
     if start.startswith((b"<!doctype html", b"<html")):
         return t("{path} is a web page, not the model; download the file itself (on GitHub: Raw).", path=path)
     if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
@@ -185,8 +185,8 @@ def _of_zip(path: Path) -> KerasFile:
                               if METADATA in members else None)  # fmt: skip
             if WEIGHTS not in members:
                 raise DataError(
-                    t("{path} keeps its weights in another form than {name}, which ropero does not read; save it again "
-                      "with Keras's usual settings.", path=path, name=WEIGHTS)
+                    t("{path} does not keep its weights as {name}, the only form that ropero reads; save it "
+                      "again with Keras's usual settings.", path=path, name=WEIGHTS)
                 )  # fmt: skip
             size = path.stat().st_size
             limit = min(hdf5.MAX_BYTES, hdf5.MAX_GROWTH * size + hdf5.SPARE_BYTES)
@@ -250,7 +250,7 @@ def _json(text: str) -> Any:
         # Keras writes NaN and Infinity here and there; as numbers of a network they are refused where they are met.
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError(t("brackets in brackets without end")) from error
+        raise ValueError(t("brackets are nested too deeply")) from error
 
 
 def _network(path: Path, text: str) -> Mapping[str, Any]:

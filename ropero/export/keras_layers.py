@@ -114,13 +114,12 @@ def _placed(call: Call, number: int, count: int, reason: str) -> str:
 
 
 def _refuse(reason: str) -> NoReturn:
-    raise UsageError(reason)
-
-
-def onnx_instead() -> str:
-    """What helps with any layer that is not read."""
-    return t("where the model was made, export it to ONNX, which ropero reads too: model.export('m.onnx', "
-             "format='onnx')")  # fmt: skip
+    """Raises UsageError with the reason, a sentence, and what helps with any layer that is not read."""
+    cure = t(
+        "There is a way round it: where the model was made, export it to ONNX, which ropero reads too: "
+        "model.export('m.onnx', format='onnx')."
+    )
+    raise UsageError(f"{reason} {cure}")
 
 
 def _add(making: _Making, call: Call) -> None:
@@ -128,11 +127,7 @@ def _add(making: _Making, call: Call) -> None:
     leaf = call.leaf
     kind = ALIASES.get(leaf.kind, leaf.kind)
     if leaf.package and leaf.package != OPERATIONS:
-        _refuse(
-            t("it is a class of its author's ({name}), whose code a file does not hold; ", name=leaf.package)
-            + onnx_instead()
-            + "."
-        )
+        _refuse(t("it is a class of its author's ({name}), whose code a file does not hold.", name=leaf.package))
     made = _layers(making, call, kind)
     sources = [making.names[value] for value in call.inputs]
     if not made:
@@ -168,13 +163,13 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
     if kind in INERT:
         return []
     if kind in REFUSED:
-        _refuse(t(REFUSED[kind]) + " " + t("It can be gone round:") + " " + onnx_instead() + ".")
+        _refuse(t(REFUSED[kind]))
     if kind == "TimeDistributed":
         inner = options["layer"]
         kind, options = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
         if kind not in STEPWISE or len(shape) != 2:
-            _refuse(t("TimeDistributed is read around layers of vectors alone ({known}), not around {kind}; ",
-                      known=", ".join(sorted(STEPWISE)), kind=kind[:60]) + onnx_instead() + ".")  # fmt: skip
+            _refuse(t("TimeDistributed is read around layers of vectors alone ({known}), not around {kind}.",
+                      known=", ".join(sorted(STEPWISE)), kind=kind[:60]))  # fmt: skip
     if kind == "RNN":
         kind, options = _cell(options)
     if kind == "Bidirectional":
@@ -183,8 +178,7 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
         # Keras brings the channels to the end first, so that Dense weights mean the same.
         return [(Permute(dims=(2, 3, 1) if len(shape) == 3 else (2, 1)), False), (LAYERS["Flatten"](), False)]
     if kind not in LAYERS:
-        _refuse(t("ropero has no such layer.") + did_you_mean(kind, LAYERS) + " " + t("It can be gone round:")
-                + " " + onnx_instead() + ".")  # fmt: skip
+        _refuse(t("ropero has no such layer.") + did_you_mean(kind, LAYERS))  # fmt: skip
     made = _translated(making, kind, options, is_last=call.output == making.last)
     if options.get("data_format") == CHANNELS_FIRST and len(shape) == 3 and kind not in ("Flatten",):
         layer = made[0][0]
@@ -215,7 +209,7 @@ def operation(call: Call) -> Layer:
         if (name, place) in lines:
             scale, offset = lines[name, place]
             return Rescaling(scale=scale, offset=offset)
-    _refuse(t(_PROGRAM) + " " + t("It can be gone round:") + " " + onnx_instead() + ".")
+    _refuse(t(_PROGRAM))
 
 
 def _translated(making: _Making, kind: str, options: Mapping[str, Any], is_last: bool) -> list[tuple[Layer, bool]]:
@@ -239,8 +233,7 @@ def _translated(making: _Making, kind: str, options: Mapping[str, Any], is_last:
             if value is not None:
                 values[name] = plain(value)
         elif not (name in HARMLESS or name.endswith(TRAINING_ONLY) or is_neutral(kind, name, value)):
-            _refuse(t("ropero does not know its option {name}={value}; ", name=name, value=str(value)[:60])
-                    + onnx_instead() + ".")  # fmt: skip
+            _refuse(t("ropero does not know its option {name}={value}.", name=name, value=str(value)[:60]))  # fmt: skip
     if kind == "GRU" and "reset_after" in known:
         # Keras had no reset_after before 2.1.5, and False until TensorFlow 2; files that hold none are of then.
         values.setdefault("reset_after", not making.is_old)
@@ -282,8 +275,8 @@ def _function(making: _Making, value: Any) -> str:
     if making.is_old and name == "hard_sigmoid":
         return "hard_sigmoid_2"
     if name not in (LINEAR, SOFTMAX, *ACTIVATIONS):
-        _refuse(t("its activation {name} is none of Keras's that ropero knows, perhaps a function of its author's; ",
-                  name=name[:60]) + onnx_instead() + ".")  # fmt: skip
+        _refuse(t("its activation {name} is none of Keras's that ropero knows, perhaps a function of its author's.",
+                  name=name[:60]))  # fmt: skip
     return name
 
 
@@ -302,7 +295,7 @@ def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     cell = options["cell"]
     name = cell["class_name"] if isinstance(cell, Mapping) else ""
     if name not in CELLS:
-        _refuse(t("its cell is none of Keras's ({known}); ", known=", ".join(CELLS)) + onnx_instead() + ".")
+        _refuse(t("its cell is none of Keras's ({known}).", known=", ".join(CELLS)))
     outer = {key: value for key, value in options.items() if key != "cell"}
     return CELLS[name], {**outer, **cell["config"], "name": outer.get("name", "rnn")}
 
@@ -314,18 +307,17 @@ def _both(making: _Making, options: Mapping[str, Any]) -> Layer:
     if kind == "RNN":
         kind, own = _cell(own)
     if kind not in _CELL_KINDS:
-        _refuse(t("it holds {kind}; ropero reads it around SimpleRNN, LSTM and GRU; ", kind=str(kind)[:60])
-                + onnx_instead() + ".")  # fmt: skip
+        _refuse(t("it holds {kind}; ropero reads it around SimpleRNN, LSTM and GRU.", kind=str(kind)[:60]))  # fmt: skip
     if own.get("go_backwards"):
-        _refuse(t("the layer in it goes backwards already; ") + onnx_instead() + ".")
+        _refuse(t("the layer in it goes backwards already."))
     ((layer, _),) = _translated(making, kind, own, is_last=False)
     back = options.get("backward_layer")
     if isinstance(back, Mapping):
         theirs = {**back["config"], "go_backwards": False}
         ((other, _),) = _translated(making, kind, theirs, is_last=False)
         if ALIASES.get(back["class_name"], back["class_name"]) != kind or other != layer:
-            _refuse(t("its two layers are of different kinds or options; ") + onnx_instead() + ".")
+            _refuse(t("its two layers are of different kinds or options."))
     merge = options.get("merge_mode", "concat")
     if merge is None:
-        _refuse(t("it gives both directions apart (merge_mode None); ") + onnx_instead() + ".")
+        _refuse(t("it gives both directions apart (merge_mode None)."))
     return LAYERS["Bidirectional"](layer=layer, merge_mode=merge)  # type: ignore[call-arg]

@@ -217,7 +217,10 @@ def _notes(network: Network) -> list[str]:
     twice = {call.leaf.name for call in network.calls if uses[id(call.leaf)] > 1 and call.leaf.kind not in ("Dropout",)}
     if twice:
         found.append(
-            t("Layers that are used several times are held that often: {names}.", names=", ".join(sorted(twice)))
+            t(
+                "Layers that are used several times are stored once for each use: {names}.",
+                names=", ".join(sorted(twice)),
+            )
         )
     return found
 

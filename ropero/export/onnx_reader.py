@@ -251,7 +251,7 @@ class _Reading:
         """(the input's shape, its type). Raises DataError for an input that holds no images."""
         kind = self.source.type.tensor_type if self.source.type.HasField("tensor_type") else None
         if kind is None or kind.elem_type not in _INPUTS:
-            raise DataError(t("takes something else than numbers of the types {known}.",
+            raise DataError(t("takes something other than numbers of the types {known}.",
                               known=", ".join(_INPUTS.values())))  # fmt: skip
         sides = [one.dim_value if one.HasField("dim_value") else 0 for one in kind.shape.dim]
         if len(sides) > MAX_SIDES or any(abs(side) > MAX_NUMBERS for side in sides):

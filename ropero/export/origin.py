@@ -37,9 +37,9 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
     said = [
         t("{file} was written by {writer}.", file=origin["file"], writer=origin["written_by"]),
-        t("It is shown pixels {scale}: {why}.", scale=about(seen["scale"]), why=why),
+        t("Its pixels: {scale} ({why}).", scale=about(seen["scale"]), why=why),
         t(
-            "So it names {accuracy} of {n} training images correctly.",
+            "Shown that way, it is right on {accuracy} of {n} training images.",
             accuracy=percent(taken["accuracy"], 1),
             n=whole(seen["images"]),
         ),
@@ -48,11 +48,12 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
         names = ", ".join(dict.fromkeys(one["scale"] for one in others))
         said.append(t("Nearly as good: {names}; --pixels takes one of them.", names=names))
     if seen["size"] != AS_BUILT:
-        said.append(t("It takes pictures of another size, to which they are {how}.", how=t(seen["size"])))
+        said.append(t("It takes pictures of another size; the images are {how} to fit.", how=t(seen["size"])))
     if seen["spare"]:
         said.append(
             t(
-                "It has {n} outputs more than there are classes; the last ones are left away, as no image is theirs.",
+                "It has {n} more outputs than there are classes; the last ones are left out, since no image "
+                "belongs to them.",
                 n=seen["spare"],
             )
         )
@@ -80,8 +81,8 @@ def doubts(origin: Mapping[str, Any], split: str, accuracy: float, least: float)
     """
     said = [
         t(
-            "Its probabilities are its own, and its verdicts by rule, not measured: which images it has learned from "
-            "is not known."
+            "Its probabilities are not calibrated and its verdicts follow a fixed rule, since it is not known "
+            "which images it learned from."
         )
     ]
     taken = next(one for one in origin["pixels"]["tried"] if is_taken(origin, one))
@@ -100,6 +101,4 @@ def doubts(origin: Mapping[str, Any], split: str, accuracy: float, least: float)
 
 def unknown_training() -> str:
     """What no file tells."""
-    return t(
-        "How it was trained is not known, nor whether the test images were among what it learned from or was chosen by."
-    )
+    return t("How it was trained is not known, nor whether the test images were used to train or to choose it.")

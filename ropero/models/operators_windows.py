@@ -85,7 +85,7 @@ class Window:
 
 def _filled(values: tuple[int, ...] | None, rank: int) -> tuple[int, ...]:
     if values and len(values) != rank:
-        raise UsageError(t("has a window of {n} sides on images of {rank}.", n=len(values), rank=rank))
+        raise UsageError(t("has a window of {n} sides, but the images have {rank}.", n=len(values), rank=rank))
     return values or (1,) * rank
 
 

@@ -141,8 +141,8 @@ class Bidirectional(Layer):
         if type(first) is not type(second) or first.go_backwards == second.go_backwards or there != back:
             raise UsageError(
                 t(
-                    "backward_layer should be of the kind of the layer, with the same units and return_sequences, and "
-                    "the other go_backwards."
+                    "backward_layer should be of the same kind as layer, with the same units and "
+                    "return_sequences and the opposite go_backwards."
                 )
             )
         return (*there[:-1], 2 * there[-1]) if self.merge_mode == CONCAT else there

@@ -120,7 +120,7 @@ def export(
     run.require_trained()
     path = out or Path(f"{run.name}{'-int8' if int8 else ''}{FORMATS[form].suffix}")
     if path.exists() and not force:
-        raise UsageError(t("{path} is there already; --force writes over it.", path=path))
+        raise UsageError(t("{path} exists already; --force overwrites it.", path=path))
     model = run.model()
     parts = _parts(run, model.peak, data, splits) if int8 else None
     sealed = Sealed(card_of(run, model, form))

@@ -151,9 +151,9 @@ def twice(depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (nested(200), "nested deeper"),
-        (twice(18), "nested deeper, or more|1000 layers"),
-        ("[" * 100_000, "brackets in brackets"),
+        (nested(200), "deeply nested"),
+        (twice(18), "deeply nested|1000 layers"),
+        ("[" * 100_000, "brackets are nested"),
         ("{", "damaged"),
         ("[]", "no network is described"),
         ('{"class_name": "Sequential"}', "no network is described"),
@@ -262,7 +262,7 @@ def _deep(file: Any) -> None:
 
 @pytest.mark.parametrize(
     ("spoil", "words"),
-    [(_claimed, "holds more than"), (_packed, "holds more than"), (_many, "holds more than"), (_deep, "deeper")],
+    [(_claimed, "reads at most"), (_packed, "reads at most"), (_many, "reads at most"), (_deep, "deeper")],
 )
 def test_a_file_that_asks_for_too_much_is_refused(spoil: Callable[[Any], None], words: str, tmp_path: Path) -> None:
     path = write_h5(tmp_path / "model.h5")

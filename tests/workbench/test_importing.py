@@ -118,7 +118,7 @@ def test_every_verb_takes_the_file(
     assert "fashion.keras was written by Keras 3" in page
     assert "How it was trained is not known" in page
     assert "Learning curves" not in page
-    assert "its verdicts by rule, not measured" in page
+    assert "its verdicts follow a fixed rule" in page
     assert "Train with --validation" not in page
     assert "ropero import fashion.keras --data" in page
     for form in ("md", "ipynb"):

@@ -155,7 +155,7 @@ def test_the_command_line(
     assert command(["export", "last", "--format=safetensors", "--out=a.safetensors", runs]) == 0
     assert "Compared in ropero on 1,000 images" in capsys.readouterr().out
     assert command(["export", "last", "--out=a.safetensors", "--json", runs]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
     assert command(["verify", "a.safetensors"]) == 0
     assert "predictions" in capsys.readouterr().out
     other_card(tmp_path / "a.safetensors", lambda card: card.update({"licence": "mine"}))
