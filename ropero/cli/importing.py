@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import ImageSize, Source, WithRuns
 from ropero.texts import mark, t
-from ropero.texts.numbers import decimal, percent, whole
+from ropero.texts.numbers import whole
 
 if TYPE_CHECKING:
     from ropero.runs import Run
@@ -73,27 +73,16 @@ def import_(
 
 def _show(run: Run) -> None:
     """What was found, and how it is shown its pixels."""
-    from ropero.export.origin import about, is_taken, told
+    from ropero.export.origin import told, tried
 
     origin = run.origin or {}
     for sentence in told(origin, run.data.classes):
         screen.show(sentence)
-    tried = origin["pixels"]["tried"]
-    columns = [t("pixels"), t("what they are"), t("size"), t("accuracy"), t("log loss"), ""]
-    rows = [
-        [
-            one["scale"],
-            about(one["scale"]),
-            t(one["size"]),
-            percent(one["accuracy"], 1),
-            decimal(one["log_loss"], 3),
-            "←" if is_taken(origin, one) else "",
-        ]
-        for one in tried
-    ]
-    words: tuple[int, ...] = (0, 1, 2, 5)
-    if len({one["size"] for one in tried}) == 1:
-        columns, rows, words = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows], (0, 1, 4)
+    rows = tried(origin)
+    columns = [t("pixels"), t("what they are"), t("size"), t("accuracy"), t("log loss")]
+    words: tuple[int, ...] = (0, 1, 2)
+    if len({row[2] for row in rows}) == 1:
+        columns, rows, words = columns[:2] + columns[3:], [row[:2] + row[3:] for row in rows], (0, 1)
     if len(rows) > 1:
-        title = t("Tried on {n} training images", n=whole(origin["pixels"]["images"]))
+        title = t("Tried on {n} training images; the first was taken", n=whole(origin["pixels"]["images"]))
         screen.show_table(title, columns, rows, words=words)

@@ -9,7 +9,7 @@ from typing import Any
 from ropero.export.pixels import ABOUT, AS_BUILT, POOR
 from ropero.metrics.statistics import wilson_interval
 from ropero.texts import t
-from ropero.texts.numbers import percent, whole
+from ropero.texts.numbers import decimal, percent, whole
 
 NEAR = 0.01  # in accuracy; twice that in log loss
 
@@ -97,6 +97,15 @@ def doubts(origin: Mapping[str, Any], split: str, accuracy: float, least: float)
             )
         )
     return said
+
+
+def tried(origin: Mapping[str, Any]) -> list[list[str]]:
+    """The ways of showing pixels that were tried: name, meaning, size, accuracy and log loss, the one taken in front."""
+    listed = sorted(origin["pixels"]["tried"], key=lambda one: not is_taken(origin, one))
+    return [
+        [one["scale"], about(one["scale"]), t(one["size"]), percent(one["accuracy"], 1), decimal(one["log_loss"], 3)]
+        for one in listed
+    ]
 
 
 def unknown_training() -> str:

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from ropero.data.dataset import Dataset
 from ropero.evaluation.evaluate import Evaluation
-from ropero.export.origin import told, unknown_training
+from ropero.export.origin import told, tried, unknown_training
 from ropero.metrics import ranking
 from ropero.models.summary import Summary
 from ropero.reports import document, explorer, figures, parts, trust, verdicts, words
@@ -112,6 +112,7 @@ def _run_values(
         "ledger": parts.ledger_rows(run),
         "facts": parts.facts(run, summary),
         "recipe": recipe,
+        "tried": tried(origin) if origin else [],
         "options": [] if origin else parts.option_rows(run.config),
         "curves": parts.curves(history),
         "curve_notes": words.curve_notes(run.config, history) if len(history) else [],

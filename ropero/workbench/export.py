@@ -118,6 +118,12 @@ def export(
     if int8 and form != ONNX:
         raise UsageError(t("--int8 is for --format onnx, got {format}.", format=form))
     run.require_trained()
+    if run.card.graph:
+        file = (run.origin or {}).get("file", "the ONNX file")
+        raise UsageError(
+            t("{run} was made of {file}, which other programs read as it is; ropero exports networks of its own and of "
+              "Keras's files.", run=run.name, file=file)
+        )  # fmt: skip
     path = out or Path(f"{run.name}{'-int8' if int8 else ''}{FORMATS[form].suffix}")
     if path.exists() and not force:
         raise UsageError(t("{path} exists already; --force overwrites it.", path=path))

@@ -118,6 +118,7 @@ def test_every_verb_takes_the_file(
     assert "fashion.keras was written by Keras 3" in page
     assert "How it was trained is not known" in page
     assert "Learning curves" not in page
+    assert "All ways that were tried" in page
     assert "its verdicts follow a fixed rule" in page
     assert "Train with --validation" not in page
     assert "ropero import fashion.keras --data" in page
@@ -136,7 +137,7 @@ def test_the_verb_says_what_it_found(model: Path, source: Path, capsys: pytest.C
     assert run(["import", str(model), "--data", str(source)]) == 0
     out = capsys.readouterr()
     assert "fashion.keras was written by Keras 3" in out.out
-    assert "Tried on 120 training images" in out.out
+    assert "Tried on 120 training images; the first was taken" in out.out
     assert run(["import", str(model), "--data", str(source), "--pixels", "0-1"]) == 0
     assert "as you wanted" in capsys.readouterr().out
     for language, word in (("es", "píxeles"), ("zh", "像素")):
@@ -173,3 +174,21 @@ def test_a_network_that_knows_the_test_images_better_is_noticed() -> None:
     assert len(doubts(origin, "test", 0.86, 0.853)) == 1
     assert "may have been trained on the test images" in doubts(origin, "test", 0.93, 0.925)[1]
     assert len(doubts(origin, "train", 0.93, 0.925)) == 1
+
+
+def test_an_onnx_file_takes_a_runs_place(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    trained = say(capsys, "train", "--data", source, "--network", "softmax", "--epochs", "2")["run"]
+    file = Path(say(capsys, "export", trained, "--out", tmp_path / "fashion.onnx")["path"])
+    mine = say(capsys, "evaluate", trained, "--data", source)
+    theirs = say(capsys, "evaluate", file, "--data", source)
+    assert theirs["accuracy"] == mine["accuracy"]
+    told = say(capsys, "import", file, "--data", source)
+    assert (told["fresh"], told["pixels"]["scale"], told["pixels"]["why"]) == (False, "0-1", "card")
+    say(capsys, "explain", file, "--data", source, "--test", "3", "--out", tmp_path / "pictures")
+    say(capsys, "report", file, "--data", source, "--plain")
+    assert all(one["ok"] is not False for one in say(capsys, "verify", told["run"])["checks"])
+    assert run(["export", told["run"]]) == 2
+    assert "was made of fashion.onnx" in capsys.readouterr().err
+    assert run(["evaluate", told["run"], "--engine", "onnxruntime", "--again"]) == 2
+    assert "leave --engine away" in capsys.readouterr().err
