@@ -100,7 +100,7 @@ def doubts(origin: Mapping[str, Any], split: str, accuracy: float, least: float)
 
 
 def tried(origin: Mapping[str, Any]) -> list[list[str]]:
-    """The ways of showing pixels that were tried: name, meaning, size, accuracy and log loss, the one taken in front."""
+    """The ways of showing pixels that were tried: name, meaning, size, accuracy, log loss; the one taken in front."""
     listed = sorted(origin["pixels"]["tried"], key=lambda one: not is_taken(origin, one))
     return [
         [one["scale"], about(one["scale"]), t(one["size"]), percent(one["accuracy"], 1), decimal(one["log_loss"], 3)]

@@ -167,7 +167,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (entry(output="z"), "No node gives the output 'z'"),
     (entry(nodes=entry()["nodes"][::-1]), "Node 'y' (Add): takes 'm', which no node before it gives"),
     (entry(nodes=[*entry()["nodes"], GEMM]), "Node 'h' (Gemm): gives 'h', which is there already"),
-    (entry(nodes=[node("Constant", [], "b2", "l", dtype="bool", shape=[0], value=[]), *entry()["nodes"]]), "should have one output, got 2"),
+    (
+        entry(nodes=[node("Constant", [], "b2", "l", dtype="bool", shape=[0], value=[]), *entry()["nodes"]]),
+        "should have one output, got 2",
+    ),
     (entry(output="h"), "The network gives (3, 4) for 3 images, but there are 3 classes"),
     (entry(nodes=[node("Add", ["y", "b2"], "y")]), "No node gives the output 'y'"),
 ]  # fmt: skip
