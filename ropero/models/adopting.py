@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ropero.errors import UsageError
 from ropero.models import designs
@@ -67,8 +68,7 @@ def adopt(
         _check_bytes(plain)
     images = torch.rand(_IMAGES, *input_shape, generator=torch.Generator().manual_seed(0))
     probe = _Probe(prefix, input_shape, images)
-    found = _any_batch(plain, probe)
-    found = _with_logits(_as_rows(found, probe, classes), probe, classes)
+    found = _with_logits(*_as_rows(*_any_batch(plain, probe), classes), probe, classes)
     graph = _graph(found)
     model = build_graph(graph, prefix, input_shape, classes)
     for part in model.modules():
@@ -125,20 +125,20 @@ def _check_bytes(raw: RawGraph) -> None:
             bytes_ |= set(node.outputs)
 
 
-def _any_batch(raw: RawGraph, probe: _Probe) -> RawGraph:
-    """The graph as one that takes any number of images, or else as many at a time as its file says."""
+def _any_batch(raw: RawGraph, probe: _Probe) -> tuple[RawGraph, Tensor]:
+    """(the graph as one that takes any number of images, or else as many at a time as its file says, its answers)."""
     fixed = raw.batch or 1
     free = replace(raw, batch=0)
-    first: UsageError | None = None
+    refused: UsageError | None = None
     for tried in (free, replace(free, nodes=tuple(_unbound(free, fixed))), replace(raw, batch=fixed)):
         try:
             together = probe.answers(tried)
             if tried.batch or (len(together) == _IMAGES and _close(together, probe.answers_alone(tried))):
-                return tried
+                return tried, together
         except UsageError as error:
-            first = first or error
-    assert first is not None  # the last one is returned or refused
-    raise first
+            refused = error
+    assert refused is not None  # the last one, which is what the file says, is returned or refused
+    raise refused
 
 
 def _unbound(raw: RawGraph, fixed: int) -> Iterator[Node]:
@@ -154,14 +154,13 @@ def _unbound(raw: RawGraph, fixed: int) -> Iterator[Node]:
         yield node
 
 
-def _as_rows(raw: RawGraph, probe: _Probe, classes: int) -> RawGraph:
-    """The graph as one that gives (N, K): without the sides of 1 that a convolution leaves."""
-    answers = probe.answers(raw)
+def _as_rows(raw: RawGraph, answers: Tensor, classes: int) -> tuple[RawGraph, Tensor]:
+    """The graph as one that gives (N, K), and its answers: without the sides of 1 that a convolution leaves."""
     if answers.ndim > 2 and answers[0].numel() == classes:
-        return _behind(raw, [("Flatten", {"axis": 1})])
+        return _behind(raw, [("Flatten", {"axis": 1})]), answers.flatten(1)
     if not (classes == 2 and answers.shape == (_IMAGES, 1)):  # one sigmoid may stand for two classes
         check_logits(tuple(answers.shape), _IMAGES, classes)
-    return raw
+    return raw, answers
 
 
 def _behind(raw: RawGraph, ops: Sequence[tuple[str, Mapping[str, object]]]) -> RawGraph:
@@ -174,28 +173,25 @@ def _behind(raw: RawGraph, ops: Sequence[tuple[str, Mapping[str, object]]]) -> R
     return replace(raw, nodes=tuple(nodes), output=output)
 
 
-def _with_logits(raw: RawGraph, probe: _Probe, classes: int) -> RawGraph:
+def _with_logits(raw: RawGraph, answers: Tensor, probe: _Probe, classes: int) -> RawGraph:
     """The graph as one whose softmax are the probabilities that it gives."""
-    answers = probe.answers(raw)
     end, shared = _end(raw)
     if answers.shape[1] == 1 and classes == 2:
         return _two_classes(raw, end)
     if end is not None:
         tried = _without(raw, end, *shared)
-        if end.op == "Sigmoid":  # log(sigmoid(x)) = -softplus(-x)
-            tried = _behind(tried, [("Neg", {}), ("Softplus", {}), ("Neg", {})])
-        if _close(probe.answers(tried).softmax(1), _shares(answers, end)):
-            return tried
+        if _close(_ended(probe.answers(tried), end, bool(shared)), answers):
+            # log(sigmoid(x)) = -softplus(-x)
+            return _behind(tried, [("Neg", {}), ("Softplus", {}), ("Neg", {})]) if end.op == "Sigmoid" else tried
     if bool((answers >= 0).all()) and bool(((answers.sum(1) - 1).abs() < _CLOSE).all()):
         return _behind(raw, [("Clip", {"min": _LEAST}), ("Log", {})])
     return raw
 
 
-def _shares(answers: Tensor, end: Node) -> Tensor:
-    """What the graph's answers say of the classes, as shares that sum to 1."""
-    if end.op == "LogSoftmax":
-        return answers.exp()
-    return answers / answers.sum(1, keepdim=True) if end.op == "Sigmoid" else answers
+def _ended(values: Tensor, end: Node, shared: bool) -> Tensor:
+    """What the end of a graph makes of a value for each class."""
+    found = {"Softmax": values.softmax(1), "LogSoftmax": values.log_softmax(1), "Sigmoid": values.sigmoid()}[end.op]
+    return functional.normalize(found, p=1) if shared else found
 
 
 def _two_classes(raw: RawGraph, end: Node | None) -> RawGraph:

@@ -83,13 +83,11 @@ class InstanceNormalization(nn.Module):
 
 
 class LayerNormalization(nn.Module):
-    """Every image by its own mean and variance, from an axis on."""
+    """Every image by its own mean and variance, from an axis on; these two are not given."""
 
     def __init__(self, node: Node) -> None:
         super().__init__()
         self.axis, self.epsilon = node.whole("axis", -1), node.number("epsilon", 1e-5)
-        if len([name for name in node.outputs if name]) > 1:
-            raise UsageError(t("gives mean and variance too, which is not supported."))
 
     def forward(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         sides = x.shape[place_of(self.axis, x.ndim) :]

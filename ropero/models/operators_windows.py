@@ -149,34 +149,34 @@ class ConvTranspose(nn.Module):
                 for side, step, span, extra in zip(x.shape[2:], steps, spans, more, strict=True)]  # fmt: skip
         room(len(x), weight.shape[1] * self.groups, *full)
         margins = self._margins(x.shape[2:], weight.shape[2:], full, steps)
-        if any(before < 0 or after < 0 for before, after in margins):
-            raise UsageError(t("would have to add to what its windows reach; that is not supported."))
-        found = _TURNED[rank](x, weight, bias, steps, 0, more, self.groups, gaps)
-        return padded(found, [(-before, -after) for before, after in margins])
+        sides = [max(0, side - sum(pair)) for side, pair in zip(full, margins, strict=True)]
+        room(len(x), weight.shape[1] * self.groups, *sides)
+        found = _TURNED[rank](x, weight, None, steps, 0, more, self.groups, gaps)
+        found = padded(found, [(-before, -after) for before, after in margins])
+        return found if bias is None else found + bias.reshape(-1, *[1] * rank)
 
     def _margins(self, sides: Sides, cells: Sides, full: Sides, steps: Sides) -> Margins:
         wanted = self.wanted[-len(sides) :] if self.wanted else None
         if wanted is None and self.window.padding in ("NOTSET", "VALID"):
             return self.window.margins(sides, cells)
-        if wanted is None:
-            wanted = tuple(side * step for side, step in zip(sides, steps, strict=True))
-        totals = [max(0, have - want) for have, want in zip(full, wanted, strict=True)]
-        return [self._shared(total) for total in totals]
+        if wanted is None:  # no more than what the windows reach, as ONNX Runtime has it
+            wanted = tuple(min(have, side * step) for have, side, step in zip(full, sides, steps, strict=True))
+        return [self._shared(have - want) for have, want in zip(full, wanted, strict=True)]
 
     def _shared(self, total: int) -> tuple[int, int]:
+        if total < 0:  # pixels that no window reaches stand at the end
+            return 0, total
         before, after = self.window.shared(total)
         # ONNX gives the odd one to the end with SAME_UPPER alone.
         return (before, after) if self.window.padding == "SAME_UPPER" else (max(before, after), min(before, after))
 
 
 class _Pool(nn.Module):
-    """What poolings share: where windows stand, the last of them perhaps over the edge."""
+    """What poolings share: where windows stand, the last of them perhaps over the edge. Places are not given."""
 
     def __init__(self, node: Node) -> None:
         super().__init__()
         node.refuse("storage_order", allowed=(0,))
-        if len([name for name in node.outputs if name]) > 1:
-            raise UsageError(t("gives the places of the largest values too, which is not supported."))
         self.window, self.beyond = Window.of(node), bool(node.whole("ceil_mode", 0))
         if self.window.cells is None:
             raise UsageError(t("has no kernel_shape."))

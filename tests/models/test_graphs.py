@@ -139,6 +139,7 @@ def tensor(**changes: Any) -> dict[str, Any]:
 
 
 GEMM = entry()["nodes"][0]
+TWICE = node("Constant", [], "b2", "l", dtype="bool", shape=[0], value=[])
 REFUSED: list[tuple[dict[str, Any], str]] = [
     (entry(extra=1), "A network's graph should have nodes, tensors, source"),
     (entry(layout="CHWN"), "A network's graph should have nodes, tensors, source"),
@@ -167,10 +168,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (entry(output="z"), "No node gives the output 'z'"),
     (entry(nodes=entry()["nodes"][::-1]), "Node 'y' (Add): takes 'm', which no node before it gives"),
     (entry(nodes=[*entry()["nodes"], GEMM]), "Node 'h' (Gemm): gives 'h', which is there already"),
-    (
-        entry(nodes=[node("Constant", [], "b2", "l", dtype="bool", shape=[0], value=[]), *entry()["nodes"]]),
-        "should have one output, got 2",
-    ),
+    (entry(nodes=[TWICE, *entry()["nodes"]]), "should have one output, got 2"),
     (entry(output="h"), "The network gives (3, 4) for 3 images, but there are 3 classes"),
     (entry(nodes=[node("Add", ["y", "b2"], "y")]), "No node gives the output 'y'"),
 ]  # fmt: skip

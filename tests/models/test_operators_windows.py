@@ -60,6 +60,9 @@ TURNED: list[tuple[Array, list[Array], dict[str, Any]]] = [
     (IMAGES, [weights(4, 5, 3, 3)], {"auto_pad": "VALID", "strides": [2, 2]}),
     (IMAGES, [weights(4, 5, 3, 3)], {"output_shape": [18, 16], "strides": [2, 2]}),
     (IMAGES, [weights(4, 5, 3, 3)], {"output_shape": [18, 16], "strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+    (IMAGES, [weights(4, 5, 3, 3), weights(5)], {"output_shape": [28, 18], "strides": [3, 2]}),
+    (IMAGES, [weights(4, 5, 2, 2), weights(5)], {"auto_pad": "SAME_UPPER", "strides": [3, 3]}),
+    (IMAGES, [weights(4, 5, 1, 1)], {"auto_pad": "SAME_LOWER", "strides": [2, 3]}),
     (ROWS, [weights(4, 2, 5)], {"strides": [3], "pads": [1, 2]}),
     (VOLUMES, [weights(4, 2, 2, 2, 2)], {"strides": [2, 2, 2]}),
 ]
