@@ -47,6 +47,18 @@ def plain(function: Compute) -> Callable[[Node], Compute]:
     return lambda _: function
 
 
+def _taking(many: int, function: Compute) -> Callable[[Node], Compute]:
+    """What makes a function of so many inputs; torch's own may take more, with another meaning."""
+
+    def run(*given: Tensor) -> Tensor:
+        if len(given) != many:
+            raise TypeError
+        found: Tensor = function(*given)
+        return found
+
+    return lambda _: run
+
+
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Node], Compute]:
     return lambda _: lambda *parts: reduce(function, parts)
 
@@ -90,7 +102,7 @@ def _where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 def _trigonometry() -> dict[str, Operator]:
     names = ("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh")
-    return {name: Operator(plain(getattr(torch, name.lower())), maps=Maps.AS_GIVEN) for name in names}
+    return {name: Operator(_taking(1, getattr(torch, name.lower())), maps=Maps.AS_GIVEN) for name in names}
 
 
 Reduction = Callable[[Tensor, list[int], bool], Tensor]
@@ -187,7 +199,8 @@ OPERATORS: dict[str, Operator] = {
     "Mod": Operator(_modulo, maps=Maps.AS_GIVEN, spreads=True),
     "IsInf": Operator(_infinite, maps=Maps.AS_GIVEN),
     "Where": Operator(plain(_where), maps=Maps.AS_GIVEN, spreads=True),
-    **{name: Operator(plain(one), maps=Maps.AS_GIVEN, spreads=True) for name, one in (_SINGLE | _PAIRED).items()},
+    **{name: Operator(_taking(1, one), maps=Maps.AS_GIVEN) for name, one in _SINGLE.items()},
+    **{name: Operator(_taking(2, one), maps=Maps.AS_GIVEN, spreads=True) for name, one in _PAIRED.items()},
     **{name: Operator(_reduction(how), host=(1,)) for name, how in REDUCTIONS.items()},
     **_trigonometry(),
 }

@@ -146,6 +146,13 @@ def test_a_reduction_over_no_axes_may_change_nothing(tmp_path: Path) -> None:
     np.testing.assert_array_equal(by_ropero(content, IMAGES, tmp_path), IMAGES)
 
 
+@pytest.mark.parametrize(("op", "others"), [("Sub", 2), ("Sub", 0), ("Sqrt", 1), ("Sin", 1), ("Equal", 2)])
+def test_inputs_beyond_what_an_operator_takes_are_refused(op: str, others: int, tmp_path: Path) -> None:
+    """torch.sub of three would read the second as a factor."""
+    with pytest.raises(UsageError, match=f"does not fit the {others + 1} inputs that it is given"):
+        by_ropero(one_node(op, IMAGES, [np.float32(2)] * others), IMAGES, tmp_path)
+
+
 def test_an_axis_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"Node 'n' \(ReduceSum\): axis 4 is none of an input with 4 sides"):
         by_ropero(one_node("ReduceSum", IMAGES, [np.array([4])]), IMAGES, tmp_path)
