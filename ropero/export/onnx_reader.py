@@ -109,6 +109,10 @@ def classifier(
         return adopt(raw, prefix, input_shape, classes)
     except UsageError as error:
         raise _of(file.path, error) from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
+        # A graph that no exporter writes, met while it is brought to logits; each node's own mistakes are sentences.
+        reason = t("its nodes do not fit each other ({reason})", reason=type(error).__name__)
+        raise _of(file.path, DataError(reason + ".")) from error
 
 
 def read(path: Path, output: str | None = None) -> OnnxFile:

@@ -409,3 +409,23 @@ def test_constants_in_every_form(tmp_path: Path) -> None:
     path = written(graph(bad, ROWS, ["y"]), tmp_path)
     with pytest.raises(DataError, match="holds neither numbers nor a tensor"):
         read(path)
+
+
+def test_a_graph_that_cannot_be_brought_to_logits_is_a_sentence(tmp_path: Path) -> None:
+    """A last layer without inputs of its own: found by changing files at random."""
+    import onnx
+
+    content = onnx.load(Path(__file__).parent.parent / "fixtures" / "onnx" / "sklearn-mlp.onnx")
+    for node in content.graph.node:
+        if node.op_type in ("Gemm", "MatMul"):
+            node.input[:] = [node.input[-1]] * len(node.input)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content.SerializeToString())
+    from ropero.export import onnx_foreign
+    from ropero.models.layers import Flatten
+
+    def build() -> None:
+        onnx_foreign.read(path).build([Flatten()], (1, 28, 28), 10)
+
+    with pytest.raises(DataError):
+        build()
