@@ -20,7 +20,14 @@ SEQUENTIAL, FUNCTIONAL = ("Sequential",), ("Functional", "Model")
 INPUT_LAYER = "InputLayer"
 OPERATIONS = "keras.ops"  # the package of x / 255 and the like, as Keras 3 calls it
 _ALLOWED = {"training", "mask", "name"}  # arguments of a call that change nothing when a network only answers
-_NEVER = (KeyError, TypeError, ValueError, IndexError, AttributeError)  # what walking through a wrong structure raises
+_NEVER = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+)  # what walking through a wrong structure raises
 
 Sides = tuple[int | None, ...]
 Source = tuple[str, int, int]  # a layer's name, which of its calls, which of its outputs

@@ -94,7 +94,7 @@ def lines(network: Network, shape: Shape, version: str) -> list[Line]:
             _add(making, call)
         except UsageError as error:
             raise DataError(_placed(call, number, len(network.calls), str(error))) from error
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, RoperoError):
                 raise
             reason = t("its options are damaged: {reason}", reason=f"{type(error).__name__} {error}"[:100])

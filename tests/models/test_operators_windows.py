@@ -132,7 +132,7 @@ def test_normalisation_among_channels(size: int, tmp_path: Path) -> None:
     [
         ("Conv", [weights(5, 4, 3, 3)], {"strides": [0, 1]}, "a window's numbers should be 1 to 100,000, got (0, 1)"),
         ("Conv", [weights(5, 4, 3, 3)], {"pads": [100000] * 4}, "Node 'n' (Conv): would hold 2 x 4 x 200009 x 200008"),
-        ("Conv", [weights(5, 4, 3, 3)], {"strides": [1]}, "has a window of 1 sides on images of 2."),
+        ("Conv", [weights(5, 4, 3, 3)], {"strides": [1]}, "has a window of 1 sides, but the images have 2."),
         ("Conv", [weights(5, 4, 3, 3)], {"auto_pad": "SAME"}, "auto_pad should be NOTSET / SAME_UPPER"),
         ("Conv", [weights(5, 3, 3, 3)], {}, "Node 'n' (Conv): "),
         (

@@ -155,8 +155,8 @@ def test_dropped_values_make_up_for_themselves_and_stay_dropped_at_every_step() 
         (LSTM(6, dropout=1.0), "dropout should be at least 0 and below 1, got 1.0"),
         (GRU(6, recurrent_dropout=-0.1), "recurrent_dropout should be at least 0 and below 1"),
         (Bidirectional(LSTM(6), "concatenate"), "merge_mode should be one of concat, sum, mul, ave, got 'concatenate'"),
-        (Bidirectional(LSTM(6), "concat", GRU(6, go_backwards=True)), "backward_layer should be of the kind"),
-        (Bidirectional(LSTM(6), "concat", LSTM(6)), "and the other go_backwards"),
+        (Bidirectional(LSTM(6), "concat", GRU(6, go_backwards=True)), "backward_layer should be of the same kind"),
+        (Bidirectional(LSTM(6), "concat", LSTM(6)), "and the opposite go_backwards"),
         (
             Bidirectional(LSTM(6), "concat", LSTM(6, "tanh", True, go_backwards=True)),
             "the same units and return_sequences",
