@@ -78,9 +78,8 @@ def _wants(file: KerasFile, network: Network) -> tuple[Sides, ...]:
         return (network.input_shape,)
     first = next((call.leaf.kind for call in network.calls if call.leaf.kind != "Dropout"), "")
     if first == "Dense":  # the rows of its kernel
-        rows = next(
-            (len(one) for place, one in file.arrays.items() if "kernel" in place or place.endswith("vars/0")), 0
-        )
+        kernels = [one for place, one in file.arrays.items() if "kernel" in place or place.endswith("vars/0")]
+        rows = next((len(one) for one in kernels if one.ndim == 2), 0)
         return ((rows,),) if rows else _GUESSES
     return _GUESSES
 

@@ -272,6 +272,15 @@ def test_a_file_that_asks_for_too_much_is_refused(spoil: Callable[[Any], None], 
         build(path)
 
 
+def test_a_kernel_without_sides_is_no_reason_to_fail(tmp_path: Path) -> None:
+    config = json.loads(json.dumps(SEQUENTIAL))
+    config["config"]["layers"] = [config["config"]["layers"][1]]  # a Dense alone, and no shape anywhere
+    path = write_h5(tmp_path / "model.h5", config)
+    with h5py.File(path, "a") as file:
+        file["model_weights"].create_dataset("a/kernel", (), np.float32)
+    assert reader.read(path).wants == ((784,),)
+
+
 def test_a_cycle_of_groups_ends(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "model.h5")
     with h5py.File(path, "a") as file:
