@@ -57,9 +57,7 @@ Device = Annotated[
 ]
 Engine = Annotated[
     Literal["auto", "torch", "onnxruntime"],
-    Parameter(
-        help=mark("What computes; onnxruntime keeps a file of its own beside the run, which auto takes from then on.")
-    ),
+    Parameter(help=mark("What computes; auto takes PyTorch, onnxruntime is quicker for a picture at a time.")),
 ]
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ropero.data.batches import channels_first, in_chunks, to_unit
 from ropero.data.dataset import Images
-from ropero.errors import DataError, RoperoError, UsageError, unknown
+from ropero.errors import DataError, UsageError, unknown
 from ropero.export import onnx_writer
 from ropero.export.traced import quiet, trace
 from ropero.models import samples
@@ -47,8 +47,8 @@ def engine(
     Args:
         model: in eval mode, where it is to compute.
         narrow: makes the features of a batch smaller.
-        name: "torch", "onnxruntime", or "auto": onnxruntime where its file is kept already and it agrees, since it is
-            quicker then (benchmarks/inference.py); else PyTorch, as making that file takes seconds.
+        name: "torch", "onnxruntime", or "auto", which is PyTorch: it starts at once, where onnxruntime's file takes
+            seconds to make.
         kept: the file that onnxruntime's form of the network is kept in; made anew each time where None.
         told: is told how far a frozen base has come.
 
@@ -60,9 +60,6 @@ def engine(
     """
     if name not in ENGINES:
         raise unknown(t("engine"), name, ENGINES)
-    if name == AUTO and kept is not None and kept.is_file() and model.base is None:
-        with suppress(RoperoError):
-            return engine(model, narrow, ONNXRUNTIME, kept, told)
     if name in (AUTO, TORCH):
         return lambda images: answers(model, images, narrow, told)
     if model.mean.device.type != "cpu":

@@ -150,10 +150,12 @@ def _texts(group: Any, found: _Found) -> Iterator[tuple[str, Text]]:
             raise DataError(t("the attribute {name} is larger than {limit}.", name=name, limit=human_bytes(MAX_TEXT)))
         value = group.attrs[name]
         if isinstance(value, bytes | str):
+            found.count(0, len(value))
             yield name, _plain(value)
         elif isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "SUO":
-            found.count(len(value), 0)
-            yield name, [_plain(one) for one in value.tolist()]
+            listed = value.tolist()
+            found.count(len(value), sum(map(len, listed)))
+            yield name, [_plain(one) for one in listed]
 
 
 def _plain(value: Any) -> str:

@@ -25,6 +25,7 @@ from ropero.texts import t
 
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 MAX_JSON = 32 << 20  # bytes of a config
+MAX_NESTED = 200  # brackets in each other
 MAX_MEMBERS = 5_000  # files in a .keras
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 OWN = "ropero"  # where ropero's own exports keep their card
@@ -52,8 +53,8 @@ class KerasFile:
     @property
     def written_by(self) -> str:
         """`Keras 2.2.4-tf (tensorflow)`."""
-        version = self.version or "?"
-        return f"Keras {version} ({self.backend})" if self.backend else f"Keras {version}"
+        version = re.sub(r"[^\w.+-]", "", self.version)[:40] or "?"
+        return f"Keras {version} ({plain_name(self.backend)})" if self.backend else f"Keras {version}"
 
 
 def open_file(path: Path, plan: Path | None = None) -> KerasFile:
@@ -223,6 +224,10 @@ def _other_zip(path: Path, members: list[str]) -> str:
 
 def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """A member's content, read no further than the limit, whatever size the archive claims for it."""
+    about = archive.getinfo(name)
+    # Other ways of packing unpack far more than is asked for.
+    if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(t("{path}: {name} in it is packed in a way that Keras never uses.", path=path, name=name))
     with archive.open(name) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
@@ -246,11 +251,22 @@ def _json(text: str) -> Any:
     """Raises ValueError for what is no JSON, or nested beyond reason."""
     if len(text) > MAX_JSON:
         raise ValueError(t("{n} characters", n=len(text)))
+    if _depth(text) > MAX_NESTED:
+        raise ValueError(t("brackets are nested too deeply"))
     try:
         # Keras writes NaN and Infinity here and there; as numbers of a network they are refused where they are met.
         return json.loads(text)
     except RecursionError as error:
         raise ValueError(t("brackets are nested too deeply")) from error
+
+
+def _depth(text: str) -> int:
+    """How deep its brackets are at most; those in its texts count too, of which a network has few."""
+    deepest = depth = 0
+    for found in re.finditer(r"[\[{\]}]", text):
+        depth += 1 if found[0] in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _network(path: Path, text: str) -> Mapping[str, Any]:

@@ -49,6 +49,8 @@ REFUSED = {
     "MultiHeadAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
+    "CuDNNLSTM": mark("it is made for NVIDIA's cards alone; keras.layers.LSTM takes its weights."),
+    "CuDNNGRU": mark("it is made for NVIDIA's cards alone; keras.layers.GRU takes its weights."),
     "RandomCrop": mark("it cuts out a part of the picture, when answering too."),
 }
 CELLS = {"SimpleRNNCell": "SimpleRNN", "LSTMCell": "LSTM", "GRUCell": "GRU"}
@@ -177,6 +179,8 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
     if kind == "Flatten" and options.get("data_format") == CHANNELS_FIRST and len(shape) > 1:
         # Keras brings the channels to the end first, so that Dense weights mean the same.
         return [(Permute(dims=(2, 3, 1) if len(shape) == 3 else (2, 1)), False), (LAYERS["Flatten"](), False)]
+    if options.get("data_format") == CHANNELS_FIRST and len(shape) == 2:
+        _refuse(t("ropero reads sequences with their features last, and it has them first."))
     if kind not in LAYERS:
         _refuse(t("ropero has no such layer.") + did_you_mean(kind, LAYERS))  # fmt: skip
     made = _translated(making, kind, options, is_last=call.output == making.last)

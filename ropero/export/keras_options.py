@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ropero.errors import UsageError
+from ropero.texts import t
+
 # What other Kerases called the same.
 ALIASES = {
     "BatchNormalizationV1": "BatchNormalization",
@@ -22,8 +25,6 @@ ALIASES = {
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
     "GlobalMaxPool2D": "GlobalMaxPooling2D",
     "ThresholdedReLU": "ReLU",
-    "CuDNNLSTM": "LSTM",
-    "CuDNNGRU": "GRU",
 }
 RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}, "ReLU": {"theta": "threshold"}}
 # Old options whose name says something else today, and options of Keras's that only training or building looks at.
@@ -86,6 +87,8 @@ def _around(kind: str, value: Any) -> Any:
 
 def _axes(kind: str, value: Any) -> Any:
     """One axis or several, as the layer of that kind wants it."""
+    if isinstance(value, list | tuple) and len(value) > 1 and kind in ("BatchNormalization", "Softmax"):
+        raise UsageError(t("ropero reads it along one axis, got {axis}.", axis=str(value)[:60]))
     if kind in ("BatchNormalization", "Concatenate", "Softmax", "GroupNormalization"):
         return value[0] if isinstance(value, list | tuple) else value
     return value if isinstance(value, int) or value is None else tuple(value)

@@ -89,6 +89,7 @@ def import_model(
     check(path, pixels_are)
     environment = runtime.environment(runtime.resolve_device("cpu"))
     wish = {"sha256": sha256_file(path) if path.is_file() else "", "asked": pixels_are}
+    wish |= {"plan": sha256_file(plan)} if plan is not None and plan.is_file() else {}
     found = None if again else _equal(store, wish, DataNote.of(splits), environment)
     if found:
         return Imported(found, False)

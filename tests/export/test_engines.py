@@ -53,28 +53,6 @@ def test_a_kept_file_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
     assert kept.stat().st_size > 100
 
 
-def test_auto_takes_onnxruntime_where_its_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = tmp_path / "engine.onnx"
-    model = build("softmax", (1, 28, 28), 10).eval()
-    asked = []
-    monkeypatch.setattr(engines, "_asked", lambda *_: asked.append(1) or _real(*_))
-    images = synthetic(10).images
-    engines.engine(model, project, kept=kept)(images)
-    assert not asked
-    assert not kept.exists()
-    engines.engine(model, project, "onnxruntime", kept)
-    asked.clear()
-    engines.engine(model, project, kept=kept)(images)
-    assert asked
-    other = build("softmax", (1, 28, 28), 10).eval()
-    asked.clear()
-    _, found = engines.engine(other, project, kept=kept)(images)  # it says something else: PyTorch is asked
-    np.testing.assert_array_equal(found, engines.engine(other, project, "torch")(images)[1])
-
-
-_real = engines._asked
-
-
 def test_an_unknown_engine_is_a_sentence() -> None:
     with pytest.raises(UsageError, match="Did you mean 'onnxruntime'"):
         engines.engine(build("softmax", (1, 28, 28), 10), project, "onnx")
