@@ -94,6 +94,15 @@ def import_model(
     if found:
         return Imported(found, False)
     foreign = read(path, plan)
+    if foreign.classes != splits.classes and sorted(foreign.classes) == sorted(splits.classes):
+        raise DataError(
+            t(
+                "{path} names its classes in the order {theirs}, and the data have {ours}; give data in its order.",
+                path=path.name,
+                theirs=", ".join(foreign.classes),
+                ours=", ".join(splits.classes),
+            )
+        )
     try:
         built, seeing = pixels.find(foreign, splits.train, pixels_are)
     except DataError as error:

@@ -192,3 +192,16 @@ def test_an_onnx_file_takes_a_runs_place(source: Path, tmp_path: Path, capsys: p
     assert "was made of fashion.onnx" in capsys.readouterr().err
     assert run(["evaluate", told["run"], "--engine", "onnxruntime", "--again"]) == 2
     assert "leave --engine away" in capsys.readouterr().err
+
+
+def test_classes_in_another_order_are_not_taken_by_place(
+    model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    read = importing.read
+    monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES[::-1]))
+    with pytest.raises(DataError, match="names its classes in the order ring, block, stripe"):
+        importing.import_model(model, splits, RunStore())
+    monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES))
+    assert importing.import_model(model, splits, RunStore()).fresh
