@@ -66,7 +66,7 @@ def batch_bounds(n: int, batch_size: int) -> list[tuple[int, int]]:
 
 def chunk_size(values: int, device: str = "cpu") -> int:
     """Images that go through a network at once, whose largest activation has so many values for one image: on a CPU 100
-    small ones, as more fall out of its cache and take two to four times as long; elsewhere 1000; fewer large ones."""
+    small ones, as more fall out of its cache (docs/lab-notes.md); elsewhere 1000; fewer large ones."""
     return max(1, min(100 if device == "cpu" else 1000, _CHUNK_VALUES // values))
 
 
