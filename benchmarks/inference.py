@@ -1,4 +1,4 @@
-"""How fast networks answer: one picture at a time, and 10,000 at once, beside keras.predict and onnxruntime.
+"""How fast networks answer: one picture at a time, and 5,000 at once, beside keras.predict and onnxruntime.
 
     pip install -e '.[bench]'
     python benchmarks/inference.py [--rounds 3]
@@ -29,8 +29,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "inference.json"
-MANY, WARM, SINGLE = 10_000, 1_000, 200
-CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-4", "monterrey-cnn", "santiago-2")
+MANY, WARM, SINGLE = 5_000, 1_000, 200
+CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-3", "lunzhi-cnn-4", "monterrey-cnn", "santiago-2", "santiago-3")
 NETWORKS = ("quick", *CNNS, "dense", "monterrey-rnn", "monterrey-bilstm")
 PEERS = ("keras", "onnxruntime", "onnxruntime-int8", "torch", "torch-bf16")
 SHAPE, CLASSES = (1, 28, 28), 10

@@ -2,7 +2,9 @@
 instructions for it.
 
 Convolutions and dense layers get scales that were found beforehand by showing images ("static"), for each channel its
-own; LSTM layers find theirs while they run ("dynamic"). Logits and softmax stay in floats.
+own; LSTM layers find theirs while they run ("dynamic"). Logits and softmax stay in floats. Batch-norms of pictures
+become convolutions, so that whole numbers pass through them, and a first convolution of grey pictures stays as it is
+where it is quicker so; both were measured (benchmarks/inference.py).
 Weights take seven bits of the eight: older processors would saturate with all of them, and say something else than
 newer ones.
 Legend: N images, C channels, H x W pixels.
@@ -29,6 +31,8 @@ CALIBRATION_IMAGES = 500
 _AT_ONCE = 50  # images
 _FLOATING = ("RNN", "GRU")  # layers that onnxruntime multiplies in floats alone
 _LOGITS_FROM = ["Gemm", "MatMul"]
+# What may stand between two convolutions with the first of them in floats.
+_PASSING = {"Conv", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu", "Clip", "BatchNormalization"}
 
 
 def kind(path: Path) -> str:
@@ -56,30 +60,82 @@ def quantise(source: Path, target: Path, images: Images) -> str:
     way = kind(source)
     tools, types = library("onnxruntime.quantization"), library("onnxruntime.quantization.quant_utils").QuantType
     prepared = target.with_name(f"{target.stem}-prepared.onnx")
+    onnx = library("onnx")
     options: dict[str, Any] = {"per_channel": True, "weight_type": types.QInt8, "reduce_range": True}
     try:
         with quiet():
             library("onnxruntime.quantization.shape_inference").quant_pre_process(
-                str(source), str(prepared), skip_optimization=True, skip_symbolic_shape=True
+                str(source), str(prepared), skip_symbolic_shape=True, skip_optimization=way == DYNAMIC
             )
             model = onnx_model(prepared)
             if way == DYNAMIC:
                 model.graph.ClearField("value_info")  # the shapes of what is written anew
                 tools.quantize_dynamic(model, str(target), **options)
             else:
+                _as_convolutions(model)
                 tools.quantize_static(
-                    model,
+                    onnx.shape_inference.infer_shapes(model),
                     str(target),
                     _Shown(images),
                     quant_format=tools.QuantFormat.QDQ,
                     activation_type=types.QUInt8,
-                    nodes_to_exclude=[node.name for node in model.graph.node if node.op_type == "Softmax"],
+                    nodes_to_exclude=[node.name for node in model.graph.node if node.op_type == "Softmax"]
+                    + _first(model),
                     extra_options={"OpTypesToExcludeOutputQuantization": _LOGITS_FROM},
                     **options,
                 )
     finally:
         prepared.unlink(missing_ok=True)
     return way
+
+
+def _as_convolutions(model: Any) -> None:
+    """Each BatchNormalization of pictures becomes a convolution of 1 x 1 pixel by channels, which is the same function.
+
+    onnxruntime has no BatchNormalization in whole numbers: it would make floats of them and numbers again, and turn the
+    picture round for it; max pooling behind it then takes ten times as long.
+    """
+    onnx = library("onnx")
+    graph = model.graph
+    sides = {one.name: len(one.type.tensor_type.shape.dim) for one in (*graph.value_info, *graph.input)}
+    stored = {one.name: one for one in graph.initializer}
+    for place, node in enumerate(graph.node):
+        if node.op_type != "BatchNormalization" or sides.get(node.input[0]) != 4:
+            continue
+        if not all(name in stored for name in node.input[1:]):
+            continue
+        gamma, beta, mean, variance = (
+            onnx.numpy_helper.to_array(stored[name]).astype(float) for name in node.input[1:]
+        )
+        epsilon = next((one.f for one in node.attribute if one.name == "epsilon"), 1e-5)
+        factor = gamma / np.sqrt(variance + epsilon)
+        values = {"kernel": factor.reshape(-1, 1, 1, 1), "bias": beta - mean * factor}
+        names = {name: f"{node.name}_{name}" for name in values}
+        for name, value in values.items():
+            graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float32), names[name]))
+        inputs, name = [node.input[0], *names.values()], f"{node.name}_by_channel"
+        made = onnx.helper.make_node("Conv", inputs, list(node.output), name, group=len(factor), kernel_shape=[1, 1])
+        graph.node[place].CopyFrom(made)
+    used = {name for node in graph.node for name in node.input}
+    for one in [one for one in graph.initializer if one.name not in used]:
+        graph.initializer.remove(one)
+
+
+def _first(model: Any) -> list[str]:
+    """The name of the first convolution, where it stays in floats: it sees grey pictures, so that whole numbers save it
+    nothing, and the next one follows without pooling, whose floats would be slow between them."""
+    channels = {one.name: one.dims[1] for one in model.graph.initializer if len(one.dims) == 4}
+    wide = [node for node in model.graph.node if node.op_type == "Conv" and not node.name.endswith("_by_channel")]
+    if not wide or channels.get(wide[0].input[1]) != 1:
+        return []
+    place = wide[0].output[0]
+    while True:
+        after = [node for node in model.graph.node if place in node.input]
+        if len(after) != 1 or after[0].op_type not in _PASSING:
+            return []
+        if after[0] in wide:
+            return [wide[0].name]
+        place = after[0].output[0]
 
 
 class _Shown:
