@@ -68,7 +68,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         classes=tuple(card["classes"]) if card and isinstance(card.get("classes"), list) else (),
         card=card,
         notes=tuple(_notes(network)),
-        facts={"format": ".keras" if file.is_zip else ".h5", "loss": _loss(file)},
+        facts={"format": ".keras" if file.is_zip else ".h5", "loss": _loss(file), "plan": file.plan_sha256},
     )
 
 

@@ -205,3 +205,100 @@ def test_classes_in_another_order_are_not_taken_by_place(
         importing.import_model(model, splits, RunStore())
     monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES))
     assert importing.import_model(model, splits, RunStore()).fresh
+
+
+def test_a_newer_ropero_keeps_the_runs_of_an_older_one(
+    model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore()
+    first = importing.import_model(model, splits, store).run
+    here = importing.runtime.environment
+    monkeypatch.setattr(importing.runtime, "environment", lambda *given: {**here(*given), "code_sha256": "0" * 64})
+    with monkeypatch.context() as patched:
+        patched.setattr(importing, "read", lambda *given: pytest.fail("was read anew"))
+        assert importing.import_model(model, splits, store).run.name == first.name
+    assert importing.import_model(model, splits, store, again=True).fresh
+
+
+def test_what_an_import_was_told_holds_for_the_next_verb(
+    model: Path, source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither --data nor --pixels is said twice; no data are loaded to find the run."""
+    told = say(capsys, "import", model, "--data", source, "--pixels", "0-255")
+    load = importing.data_verb.load
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    assert say(capsys, "evaluate", model)["run"] == told["run"]
+    monkeypatch.setattr(importing.data_verb, "load", load)
+    assert say(capsys, "evaluate", model, "--data", source)["run"] == told["run"]
+    newest = say(capsys, "import", model, "--data", source)["run"]
+    assert newest != told["run"]
+    assert say(capsys, "evaluate", model)["run"] == newest
+
+
+def test_other_data_are_another_run_and_moved_ones_are_not(
+    model: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = say(capsys, "evaluate", model, "--data", source)
+    content = dict(np.load(source))
+    np.savez(tmp_path / "fewer.npz", **{name: one[:48] for name, one in content.items()})
+    other = say(capsys, "evaluate", model, "--data", tmp_path / "fewer.npz")
+    assert other["run"] != first["run"]
+    moved = source.rename(tmp_path / "elsewhere.npz")
+    assert say(capsys, "evaluate", model, "--data", moved, "--split", "train")["run"] == first["run"]
+
+
+def weights_alone(model: Path, folder: Path) -> Path:
+    """fashion.weights.h5 with its plan, fashion.json, beside it."""
+    net = keras.models.load_model(model)
+    net.save_weights(folder / "fashion.weights.h5")
+    (folder / "fashion.json").write_text(net.to_json())
+    return folder / "fashion.weights.h5"
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_a_plan_that_was_found_and_edited_is_another_wish(
+    model: Path, splits: Splits, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "alone").mkdir()
+    path, store = weights_alone(model, tmp_path / "alone"), RunStore()
+    plan = path.with_name("fashion.json")
+    first = importing.import_model(path, splits, store)
+    assert first.run.origin is not None
+    assert (first.run.origin["plan"], first.run.origin["plan_named"]) == (importing.sha256_file(plan), False)
+    assert not importing.import_model(path, splits, store).fresh
+    assert importing.open_run(store, str(path)).run.name == first.run.name
+    plan.write_text(plan.read_text().replace('"relu"', '"tanh"'))
+    assert importing.remembered(store, path) is None
+    second = importing.open_run(store, str(path), str(source))
+    assert second.fresh
+    assert "tanh" in str(second.run.config.layers)
+    named = plan.rename(tmp_path / "named.json")
+    third = importing.import_model(path, splits, store, plan=named, pixels_are="0-255")
+    plan.write_text(named.read_text().replace('"tanh"', '"relu"'))
+    assert importing.open_run(store, str(path)).run.name == third.run.name  # what was named holds, whatever lies beside
+
+
+def test_a_plan_beside_a_whole_file_says_nothing(model: Path, splits: Splits) -> None:
+    store = RunStore()
+    first = importing.import_model(model, splits, store).run
+    model.with_name("fashion.keras.json").write_text("{}")
+    assert importing.import_model(model, splits, store).run.name == first.name
+
+
+def test_a_file_is_refused_before_data_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    (tmp_path / "bad.onnx").write_bytes(b"no graph in here")
+    for verb in ("import", "evaluate"):
+        assert run([verb, str(tmp_path / "bad.onnx")]) == 2
+        assert "bad.onnx" in capsys.readouterr().err
+
+
+def test_showing_a_file_imports_nothing(model: Path, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "show", str(model)]) == 2
+    assert f"was not imported yet; `ropero import {model}`" in capsys.readouterr().err.replace("\n", " ")
+    assert RunStore().runs() == []
+    told = say(capsys, "import", model, "--data", source)
+    assert say(capsys, "runs", "show", model)["run"] == told["run"]
+    assert len(RunStore().runs()) == 1
