@@ -129,13 +129,34 @@ def told(path: Path, head: bytes) -> str:
         return t("{path} is a Git LFS pointer, not the model; `git lfs pull` fetches the file itself.", path=path)
     if start.startswith((b"<!doctype html", b"<html")):
         return t("{path} is a web page, not the model; download the file itself (on GitHub: Raw).", path=path)
-    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        return t("{path} is a pickle, which can run anyone's code and is not opened.", path=path) + " " + again
-    if head[4:8] == b"TFL3":
-        return t("{path} is a TFLite model, which ropero does not read.", path=path) + " " + again
+    suffix = path.suffix.lower()
+    if suffix in (".pt", ".pth") or _TORCH in head:
+        return _torchs(path)
+    if suffix in (".pkl", ".pickle", ".joblib") or head.startswith(_PICKLES):
+        return t(
+            "{path} is a pickle, which can run anyone's code and is not opened. Load it where it was made and save it "
+            "for others: model.save('model.keras') of Keras, skl2onnx.to_onnx(model, images) of scikit-learn.",
+            path=path,
+        )
+    if suffix == ".tflite" or head[4:8] == b"TFL3":
+        return t(
+            "{path} is a TFLite model, which ropero does not read; save the Keras model that it was made of: "
+            "model.save('model.keras').",
+            path=path,
+        )
+    if path.name == SAVED_MODEL:
+        return _of_folder(path.parent)
     if start.startswith(b"{"):
         return t("{path} is the plan of a network without its weights.", path=path) + " " + again
     return ""
+
+
+def _torchs(path: Path) -> str:
+    return t(
+        "{path} is torch's own file, a pickle, which can run anyone's code and is not opened; export it where it was "
+        "made: torch.onnx.export(model, images, 'model.onnx', external_data=False).",
+        path=path,
+    )
 
 
 def unknown(path: Path) -> str:
@@ -241,7 +262,7 @@ def _other_zip(path: Path, members: list[str]) -> str:
         return t("{path} is a packed SavedModel of TensorFlow, which holds a program; load it where it was made and "
                  "save it again: model.save('model.keras').", path=path)  # fmt: skip
     if any(one.endswith("data.pkl") for one in members):
-        return t("{path} is torch's own file; export it where it was made: torch.onnx.export(...).", path=path)
+        return _torchs(path)
     if inside:
         return t("{path} is a packed folder; unpack it and name {name} in it.", path=path, name=inside)
     return t("{path} is a zip file, but no model of Keras's: it has no {name}.", path=path, name=CONFIG)
