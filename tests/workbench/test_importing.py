@@ -302,3 +302,25 @@ def test_showing_a_file_imports_nothing(model: Path, source: Path, capsys: pytes
     told = say(capsys, "import", model, "--data", source)
     assert say(capsys, "runs", "show", model)["run"] == told["run"]
     assert len(RunStore().runs()) == 1
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_verify_looks_at_what_a_file_has_become(
+    ending: str, model: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file of Keras's own there is nothing to compare with."""
+    path = tmp_path / f"theirs{ending}"
+    net = keras.models.load_model(model)
+    net.save(tmp_path / "theirs.h5" if ending == ".hdf5" else path)
+    if ending == ".hdf5":
+        (tmp_path / "theirs.h5").rename(path)
+    assert run(["verify", str(path)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is none of ropero's exports" in said
+    assert f"`ropero import {path}`" in said.replace(" theirs", "theirs")
+    told = say(capsys, "import", path, "--data", source)
+    found = say(capsys, "verify", path)
+    assert (found["ok"], Path(found["model"]).name, found["file"]) == (True, told["run"], str(path.resolve()))
+    assert run(["verify", str(path)]) == 0
+    assert told["run"] in capsys.readouterr().err
