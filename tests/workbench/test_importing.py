@@ -16,6 +16,7 @@ keras = pytest.importorskip("keras")
 
 from conftest import CLASSES  # noqa: E402
 
+import ropero as rp  # noqa: E402
 from ropero.cli.app import run  # noqa: E402
 from ropero.data.dataset import Splits  # noqa: E402
 from ropero.errors import DataError, UsageError  # noqa: E402
@@ -324,3 +325,31 @@ def test_verify_looks_at_what_a_file_has_become(
     assert (found["ok"], Path(found["model"]).name, found["file"]) == (True, told["run"], str(path.resolve()))
     assert run(["verify", str(path)]) == 0
     assert told["run"] in capsys.readouterr().err
+
+
+def test_python_imports_as_the_command_line_does(
+    model: Path, splits: Splits, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = rp.import_model(model, splits, pixels="0-1")
+    expected = np.load(model.with_name("expected.npy")).argmax(1)
+    assert trained.evaluate().predicted.tolist() == expected.tolist()
+    assert rp.import_model(str(model), splits, pixels="0-1").run.name == trained.run.name
+    assert rp.open_run(model).run.name == trained.run.name
+    assert rp.import_model(model, source).run.name != trained.run.name
+    assert rp.import_model(model, splits, pixels="0-1", again=True).run.name != trained.run.name
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    (model.parent / "bad.onnx").write_bytes(b"no graph in here")
+    with pytest.raises(DataError, match=r"bad\.onnx"):
+        rp.import_model(model.parent / "bad.onnx")
+    with pytest.raises(UsageError, match="Did you mean '0-255'"):
+        rp.import_model(model, pixels="0-254")
+
+
+def test_python_takes_an_engine(model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    trained = rp.import_model(model, splits, pixels="0-1")
+    with pytest.raises(UsageError, match="Did you mean 'onnxruntime'"):
+        trained.evaluate(engine="onnxruntim")
+    monkeypatch.setattr("ropero.export.engines.answers", lambda *_: pytest.fail("PyTorch computed"))
+    accuracy = trained.evaluate(engine="onnxruntime").accuracy
+    assert accuracy > 0.9
