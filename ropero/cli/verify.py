@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import WithRuns
 from ropero.errors import DataError
-from ropero.texts import listed, mark, t
+from ropero.texts import joined, mark, t
 
 
 def register(app: App) -> None:
@@ -49,6 +49,6 @@ def verify(
             screen.say(t("Asked in a fresh process: {client}", client=found.client))
     failed = [t(check.name) for check in found.checks if check.ok is False]
     if failed:
-        raise DataError(t("{path} failed: {checks}.", path=found.path.name, checks=listed(failed)))
+        raise DataError(t("{path} failed: {checks}.", path=found.path.name, checks=joined(failed)))
     if not found.ok:
         raise DataError(t("{path} could not be looked at.", path=found.path.name))

@@ -17,7 +17,7 @@ from ropero.export.card import Card, NoCardError
 from ropero.export.clients import NotComparableError
 from ropero.models import samples
 from ropero.models.inference import Floats
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import rough
 
 FILE, CARD, WEIGHTS = mark("file"), mark("card"), mark("weights")
@@ -99,7 +99,7 @@ def _answers(card: Card, said: Floats) -> list[Check]:
     shape = t("images {shape}, {n} classes", shape=(None, height, width, channels), n=len(card.classes))
     values = said.shape[1] if said.ndim == 2 else 0
     checks = [
-        Check(CLASSES, values == len(card.classes), ", ".join(card.classes[:12])),
+        Check(CLASSES, values == len(card.classes), joined(card.classes[:12])),
         Check(SHAPES, said.shape == (len(card.samples.images), len(card.classes)), shape),
     ]
     return [*checks, compared(card.samples.logits, said, INT8_TOLERANCE if card.int8 else samples.TOLERANCE)]

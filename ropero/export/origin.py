@@ -12,7 +12,7 @@ from typing import Any
 from ropero.export.foreign import REPEATED
 from ropero.export.pixels import ABOUT, AS_BUILT, POOR
 from ropero.metrics.statistics import wilson_interval
-from ropero.texts import listed, mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 NEAR = 0.01  # in accuracy; twice that in log loss
@@ -53,7 +53,7 @@ def noted(note: Any) -> str:
     if isinstance(note, str):
         return note
     code, values = note
-    said = {name: listed(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
+    said = {name: joined(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
     return t(_NOTES[code]).format(**said)
 
 
@@ -70,7 +70,8 @@ def is_taken(origin: Mapping[str, Any], tried: Mapping[str, Any]) -> bool:
 def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """What it was, and how it is shown its pixels, with the reason."""
     seen = origin["pixels"]
-    why = t(_REASONS[seen["why"]], n=len(seen["tried"]))
+    reason = _REASONS[seen["why"]]
+    why = t(reason, n=len(seen["tried"]))
     taken = next(one for one in seen["tried"] if is_taken(origin, one))
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
     said = [
@@ -83,7 +84,7 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
         ),
     ]
     if others:
-        names = listed(dict.fromkeys(one["scale"] for one in others))
+        names = joined(dict.fromkeys(one["scale"] for one in others))
         said.append(t("Nearly as good: {names}; --pixels takes one of them.", names=names))
     if seen["size"] != AS_BUILT:
         said.append(t("It takes pictures of another size; the images are {how} to fit.", how=t(seen["size"])))
@@ -96,7 +97,7 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
             )
         )
     if seen["order"]:
-        order = listed(t(classes[place]) for place in seen["order"] if place < len(classes))
+        order = joined(t(classes[place]) for place in seen["order"] if place < len(classes))
         said.append(t("Its outputs seem to stand for the classes in another order: {order}.", order=order))
     elif taken["accuracy"] < POOR:
         said.append(

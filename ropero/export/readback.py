@@ -24,7 +24,7 @@ from ropero.export.card import KEY, Card, digest
 from ropero.export.keras_writer import CONFIG, GROUP, METADATA, WEIGHTS
 from ropero.models.weight_files import child, h5py
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 
 LIMIT_BYTES = 4 << 30  # of a file
 _ONNX_BYTES = (2 << 30) - 1  # what a protocol buffer may have
@@ -100,7 +100,7 @@ def _keras(path: Path) -> tuple[str | None, Arrays]:
         if card is None:
             return None, {}
         if sorted(members) != sorted((METADATA, CONFIG, WEIGHTS)):
-            raise guard.held(path, ", ".join(sorted(members)))
+            raise guard.held(path, joined(sorted(members)))
         for one in members.values():
             if one.compress_type != zipfile.ZIP_STORED or one.file_size > LIMIT_BYTES:
                 raise DataError(t("{path}: {name} is packed, as Keras's files are not.", path=path, name=one.filename))

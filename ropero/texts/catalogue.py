@@ -79,7 +79,7 @@ def tn(one: str, many: str, n: int, /, **values: object) -> str:
     return _translations(current()).ngettext(one, many, n).format(n=n, **values)
 
 
-def listed(names: Iterable[object]) -> str:
+def joined(names: Iterable[object]) -> str:
     """Names in a row, divided as the language in force divides them: "a, b", "a、b"."""
     return t(", ").join(map(str, names))
 

@@ -29,7 +29,7 @@ from ropero.models.inference import logits
 from ropero.models.zoo import build
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, sha256_file, write_json
-from ropero.texts import listed, t
+from ropero.texts import joined, t
 from ropero.workbench import importing
 
 LIMIT_SECONDS = 1800.0
@@ -166,7 +166,7 @@ def of_run(folder: Path) -> Examined:
     found = [
         Check(FILE, True, t("run, network {network}", network=card.network)),
         Check(WEIGHTS, same, checks.digests(card.weights_sha256, weights)),
-        Check(CLASSES, card.classes == note.classes, listed(card.classes[:12])),
+        Check(CLASSES, card.classes == note.classes, joined(card.classes[:12])),
         Check(SHAPES, card.input_shape == note.input_shape, shape),
     ]
     return Examined((*found, _predictions(folder, card)), "ropero")
