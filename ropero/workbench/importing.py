@@ -80,13 +80,14 @@ def known_run(store: RunStore, name: str) -> Run:
 
     Raises:
         RunError: there is no such run, or the file was not imported yet.
-        DataError: there is no such file, or none that ropero reads.
+        DataError, MissingExtra: as `import_model`.
     """
     if _is_run(name):
         return store.find(name)
     check(Path(name), "")
     found = remembered(store, Path(name))
     if found is None:
+        first_look(store, Path(name))  # a file that cannot be imported is told so
         raise RunError(t("{path} was not imported yet; `ropero import {path}` makes a run of it.", path=name))
     return found
 

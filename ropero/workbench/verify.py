@@ -76,6 +76,7 @@ def verify(model: str | Path, store: RunStore) -> Verified:
     Raises:
         RunError: there is no such run, or it is not trained.
         DataError: a file from elsewhere that was not imported yet, or that ropero does not read.
+        MissingExtra: the library that reads it is not installed.
     """
     path = Path(model).expanduser()
     is_file = path.is_file() or path.suffix.lower() in SUFFIXES or is_model_file(str(path))
@@ -100,6 +101,7 @@ def _strangers(path: Path, store: RunStore) -> Run:
     importing.check(path, "")
     run = importing.remembered(store, path)
     if run is None:
+        importing.first_look(store, path)  # a file that cannot be imported is told so
         raise DataError(
             t("{path} is none of ropero's exports, so that it holds nothing to compare with. `ropero import {path}` "
               "makes a run of it, which `ropero verify` checks then.", path=path)
