@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ropero.training.config import TrainConfig as TrainConfig
     from ropero.workbench.notebook import compare as compare
     from ropero.workbench.notebook import explore as explore
+    from ropero.workbench.notebook import import_model as import_model
     from ropero.workbench.notebook import list_runs as list_runs
     from ropero.workbench.notebook import load as load
     from ropero.workbench.notebook import lr_find as lr_find
@@ -39,6 +40,7 @@ _HOMES = {
     "Trained": "ropero.workbench.trained",
     "compare": "ropero.workbench.notebook",
     "explore": "ropero.workbench.notebook",
+    "import_model": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
     "lr_find": "ropero.workbench.notebook",
@@ -60,6 +62,7 @@ __all__ = [
     "__version__",
     "compare",
     "explore",
+    "import_model",
     "list_runs",
     "load",
     "lr_find",

@@ -42,6 +42,7 @@ from ropero.errors import RunError, UsageError, did_you_mean
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.judge import Judge
 from ropero.evaluation.ledger import TestLedger
+from ropero.export import origin as origins
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
 from ropero.runtime import resolve_device
@@ -107,9 +108,16 @@ class Run:
 
     @property
     def origin(self) -> dict[str, Any] | None:
-        """Of a run that was a file from elsewhere: which, what wrote it, how it wants its pixels; else None."""
+        """Of a run that was a file from elsewhere: which, what wrote it, how it wants its pixels; else None.
+
+        Raises RunError where that is damaged.
+        """
         found = self.notes.get("imported")
-        return found if isinstance(found, dict) else None
+        try:
+            return None if found is None else origins.checked(found)
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            reason = t("its note of the import is not whole")
+            raise RunError(t("{path} is damaged: {reason}", path=self.folder / "run.json", reason=reason)) from error
 
     def _read(self, name: str, build: Callable[[dict[str, Any]], T]) -> T:
         """A JSON file of this folder as what it holds. Raises RunError when it does not hold that."""

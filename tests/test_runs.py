@@ -187,3 +187,13 @@ def test_looks_of_fellows_are_counted(store: RunStore, splits: Splits) -> None:
     (other.folder / "config.json").write_text("{}", "utf-8")
     (other.folder / "data.json").write_text("{}", "utf-8")
     assert store.looks(one).all_runs == 2
+
+
+@pytest.mark.parametrize("damage", [[], 3, "x", {}, {"pixels": {}}, {"sha256": 3, "pixels": None}])
+def test_a_damaged_note_of_an_import_is_said_not_thrown(store: RunStore, splits: Splits, damage: object) -> None:
+    run = make(store, splits)
+    run.note(status=TRAINED, imported=damage)
+    for read in (lambda: run.origin, lambda: run.history):
+        with pytest.raises(RunError, match=r"run\.json is damaged: its note of the import"):
+            read()
+    assert [one.name for one in store.runs()] == [run.name]

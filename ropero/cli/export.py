@@ -61,7 +61,7 @@ def export(
 
 def _proof(done: Exported) -> str:
     if not done.client:
-        return f"{done.note}. " + t("The weights were read back and are the run's.")
+        return f"{done.note} " + t("The weights were read back and are the run's.")
     if done.difference is None or done.allowed is None:
         return t("Opened by {client} in a fresh process.", client=done.client)
     return t(

@@ -58,10 +58,12 @@ def import_(
     from ropero.workbench import importing as verb
     from ropero.workbench.progress import FileProgress
 
+    store = RunStore(common.runs)
     verb.check(model, pixels)  # what is wrong with them is better said before data are loaded
+    foreign = verb.first_look(store, model, plan, again=again)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
-    done = verb.import_model(model, splits, RunStore(common.runs), pixels_are=pixels, plan=plan, again=again)
+    done = verb.import_model(model, splits, store, pixels_are=pixels, plan=plan, again=again, foreign=foreign)
     if common.json:
         return screen.show_json({"run": done.run.name, "fresh": done.fresh, **(done.run.origin or {})})
     _show(done.run)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.opening import opened
 from ropero.cli.options import RunName, WithRuns
 from ropero.cli.sentences import TranslatedHelp
 from ropero.errors import RoperoError, UsageError
@@ -93,7 +92,10 @@ def _said(name: str, value: object) -> str:
 
 
 def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
-    found, _ = opened(run, common)
+    from ropero.runs import RunStore
+    from ropero.workbench.importing import known_run
+
+    found = known_run(RunStore(common.runs), run)  # what is only shown is not imported
     content = {
         **_line(found),
         "folder": str(found.folder),

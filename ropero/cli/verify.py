@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import WithRuns
 from ropero.errors import DataError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 
 def register(app: App) -> None:
@@ -37,8 +37,18 @@ def verify(
         words = {True: t("OK"), False: t("failed"), None: "–"}
         rows = [[t(check.name), words[check.ok], check.note] for check in found.checks]
         screen.show_table(found.path.name, [t("check"), t("result"), ""], rows, words=(0, 1, 2))
+        if found.file:
+            screen.say(
+                t(
+                    "{path} is none of ropero's exports; what was looked at is the run that it has become, {run}.",
+                    path=found.file.name,
+                    run=found.path.name,
+                )
+            )
         if found.client:
             screen.say(t("Asked in a fresh process: {client}", client=found.client))
     failed = [t(check.name) for check in found.checks if check.ok is False]
     if failed:
-        raise DataError(t("{path} failed: {checks}.", path=found.path.name, checks=", ".join(failed)))
+        raise DataError(t("{path} failed: {checks}.", path=found.path.name, checks=joined(failed)))
+    if not found.ok:
+        raise DataError(t("{path} could not be looked at.", path=found.path.name))

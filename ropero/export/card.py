@@ -34,6 +34,10 @@ _SELF = "card_sha256"  # of all the rest of the card
 _PIXELS = {1: "float32, 0 to 1, grey; the garment light on black", 3: "float32, 0 to 1, RGB"}
 
 
+class NoCardError(DataError):
+    """A file without a card: none that `ropero export` wrote."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """What someone, or a program, needs to use the file.
@@ -165,6 +169,6 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return found.hexdigest()
 
 
-def unknown_file(path: object) -> DataError:
+def unknown_file(path: object) -> NoCardError:
     """The error for a file without a card."""
-    return DataError(t("{path} holds no card of ropero: `ropero export` did not write it.", path=path))
+    return NoCardError(t("{path} holds no card of ropero: `ropero export` did not write it.", path=path))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ropero.data.dataset import Images
-from ropero.errors import RoperoError
+from ropero.errors import MissingExtra, RoperoError
 from ropero.export import clients, readback
-from ropero.export.card import Card
+from ropero.export.card import Card, NoCardError
 from ropero.export.clients import NotComparableError
 from ropero.models import samples
 from ropero.models.inference import Floats
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import rough
 
 FILE, CARD, WEIGHTS = mark("file"), mark("card"), mark("weights")
@@ -41,17 +41,25 @@ class Check:
 
 @dataclass(frozen=True)
 class Examined:
-    """What was found, the program that was asked, and its logits (N, K) for the images that were given."""
+    """What was found, the program that was asked, and its logits (N, K) for the images that were given.
+
+    stranger: whether the file is none that ropero exported.
+    """
 
     checks: tuple[Check, ...]
     client: str = ""
     logits: Floats | None = None
+    stranger: bool = False
 
 
 def examine(path: Path, images: Images | None = None) -> Examined:
     """Everything that can be said of a file by itself; `images` (N, H, W, C) uint8 are shown to it too."""
     try:
         found = readback.read(path)
+    except NoCardError as error:
+        return Examined((Check(FILE, False, str(error)),), stranger=True)
+    except MissingExtra as error:
+        return Examined((_unseen(FILE, error),))
     except RoperoError as error:
         return Examined((Check(FILE, False, str(error)),))
     card = found.card
@@ -65,12 +73,18 @@ def examine(path: Path, images: Images | None = None) -> Examined:
         client = clients.opened(path)
         said = client.logits(card.samples.images)
         more = None if images is None else client.logits(images)
+    except MissingExtra as error:
+        return Examined((*checks, _unseen(PREDICTIONS, error)))
     except NotComparableError as error:
         return Examined((*checks, Check(PREDICTIONS, None, str(error))))
     except Exception as error:  # whatever another program says of a file
         reason = f"{type(error).__name__}: {error}".split("\n")[0][:300]
         return Examined((*checks, Check(PREDICTIONS, False, t("cannot be opened: {reason}", reason=reason))))
     return Examined((*checks, *_answers(card, said)), client.name, more)
+
+
+def _unseen(name: str, error: MissingExtra) -> Check:
+    return Check(name, None, t("Could not be looked at. {reason}", reason=error))
 
 
 def digests(expected: str, got: str) -> str:
@@ -85,7 +99,7 @@ def _answers(card: Card, said: Floats) -> list[Check]:
     shape = t("images {shape}, {n} classes", shape=(None, height, width, channels), n=len(card.classes))
     values = said.shape[1] if said.ndim == 2 else 0
     checks = [
-        Check(CLASSES, values == len(card.classes), ", ".join(card.classes[:12])),
+        Check(CLASSES, values == len(card.classes), joined(card.classes[:12])),
         Check(SHAPES, said.shape == (len(card.samples.images), len(card.classes)), shape),
     ]
     return [*checks, compared(card.samples.logits, said, INT8_TOLERANCE if card.int8 else samples.TOLERANCE)]

@@ -45,7 +45,8 @@ class Client:
 def opened(path: Path) -> Client:
     """The file in its program. Whatever that raises for a damaged file is raised.
 
-    Raises NotComparableError when that program is not installed, or known to be wrong about such a network.
+    Raises MissingExtra when that program is not installed, NotComparableError when Keras is not, or a program is known
+    to be wrong about such a network.
     """
     return _CLIENTS[path.suffix.lower()](path)
 
@@ -67,17 +68,17 @@ def _onnxruntime(path: Path) -> Client:
 
 def _keras(path: Path) -> Client:
     if util.find_spec("keras") is None:
-        raise NotComparableError(t("not compared, Keras is not installed"))
+        raise NotComparableError(t("Not compared: Keras is not installed (pip install keras)."))
     with quiet():
-        keras: Any = import_module("keras")
+        keras = _library()
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
         before = keras.Model(model.inputs, model.layers[-1].input)  # the last layer is the softmax
     kinds = {(type(layer).__name__, getattr(layer, "padding", "")) for layer in model.layers}
     if keras.backend.backend() == "torch" and ("AveragePooling2D", "same") in kinds:
         # It repeats the edge, where TensorFlow leaves out what lies beyond it (keras 3.15, tests/models/test_keras.py).
         raise NotComparableError(
-            t("not compared, Keras with PyTorch pads AveragePooling2D otherwise than with TensorFlow; with "
-              "KERAS_BACKEND=tensorflow it is compared")
+            t("Not compared: Keras with PyTorch pads AveragePooling2D otherwise than with TensorFlow; with "
+              "KERAS_BACKEND=tensorflow it is compared.")
         )  # fmt: skip
 
     def ask(pixels: Floats) -> Any:
@@ -86,6 +87,13 @@ def _keras(path: Path) -> Client:
 
     name = f"Keras {keras.__version__} ({keras.backend.backend()})"
     return Client(name, lambda images: _asked(images, ask))
+
+
+def _library() -> Any:
+    try:
+        return import_module("keras")
+    except ImportError as error:  # of the backend that it is set to
+        raise NotComparableError(t("Not compared: Keras cannot be loaded ({reason}).", reason=error)) from error
 
 
 def _torch_export(path: Path) -> Client:

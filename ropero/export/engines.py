@@ -27,6 +27,7 @@ from ropero.models.codes import Told
 from ropero.models.inference import Floats, answers, logits
 from ropero.storage import write_bytes
 from ropero.texts import t
+from ropero.texts.numbers import rough
 
 AUTO, TORCH, ONNXRUNTIME = "auto", "torch", "onnxruntime"
 ENGINES = (AUTO, TORCH, ONNXRUNTIME)
@@ -109,7 +110,7 @@ def _check(model: Classifier, session: Any) -> None:
     if gap > allowed:
         raise DataError(
             t("onnxruntime's logits differ from PyTorch's by {gap}, and {allowed} is allowed; use --engine torch.",
-              gap=gap, allowed=allowed)
+              gap=rough(gap), allowed=rough(allowed))
         )  # fmt: skip
 
 

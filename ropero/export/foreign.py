@@ -14,6 +14,8 @@ from ropero.models.graphs import GraphCard
 from ropero.models.layers import Layer
 
 Sides = tuple[int | None, ...]
+Note = tuple[str, Mapping[str, Any]]  # what its owner should know: a code of `origin.py`, and its values
+REPEATED = "repeated"  # layers that are used several times: names
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Foreign:
     outputs: how many values it gives for an input of a shape, None where only building tells. scaled: what its own
     first layer says of the scale of its pixels: (mean, deviation) of what it was made for, or the name of a convention
     of `pixels.py`; None where it is silent. classes: their names where the file has them. card: of ropero's own
-    exports. notes: what its owner should know, as sentences. facts: what else a run remembers of it.
+    exports. notes: what its owner should know. facts: what else a run remembers of it.
     """
 
     written_by: str
@@ -51,5 +53,5 @@ class Foreign:
     channels_first: bool = False
     classes: tuple[str, ...] = ()
     card: Mapping[str, Any] | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ropero.errors import DataError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 MAX_DEPTH = 20  # models in models
 MAX_CALLS = 1000  # as many as a layer list may have layers
@@ -182,13 +182,13 @@ class _Reading:
         if len(starts) != len(inputs):
             raise DataError(
                 t("the network takes {n} inputs ({names}); ropero shows it one, the picture.", n=len(starts),
-                  names=", ".join(name for name, _, _ in starts)[:100])
+                  names=joined(name for name, _, _ in starts)[:100])
             )  # fmt: skip
         if len(ends) > 1:
             raise DataError(
                 t("the network has {n} outputs ({names}); ropero reads networks with one: save a model of that alone, "
                   "keras.Model(model.input, model.get_layer(NAME).output).", n=len(ends),
-                  names=", ".join(name for name, _, _ in ends)[:100])
+                  names=joined(name for name, _, _ in ends)[:100])
             )  # fmt: skip
         made: dict[Source, int] = dict(zip(starts, inputs, strict=True))
         begun = {name for name, _, _ in starts}

@@ -6,6 +6,7 @@ Knows nothing of layers (`keras_config.py`). No code of the file runs: config an
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tempfile
@@ -24,6 +25,9 @@ from ropero.storage import human_bytes
 from ropero.texts import t
 
 HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # what torch began its pickles with before 1.6
+SAVED_MODEL = "saved_model.pb"
 MAX_JSON = 32 << 20  # bytes of a config
 MAX_NESTED = 200  # brackets in each other
 MAX_MEMBERS = 5_000  # files in a .keras
@@ -38,7 +42,7 @@ class KerasFile:
     config: {"class_name": ..., "config": ...}. attributes, arrays: as `hdf5.Contents`, of the weights alone, paths
     from where the layers are. version, backend: what wrote it ("2.2.4-tf", "tensorflow"), "" where it does not say.
     training: the loss and metrics it was compiled with, empty without. is_zip: a .keras. card: ropero's
-    own, of an export.
+    own, of an export. plan_sha256: of the plan that came in a file of its own, "" without.
     """
 
     config: Mapping[str, Any]
@@ -49,6 +53,7 @@ class KerasFile:
     training: Mapping[str, Any]
     is_zip: bool
     card: Mapping[str, Any] | None = None
+    plan_sha256: str = ""
 
     @property
     def written_by(self) -> str:
@@ -94,8 +99,18 @@ def start_of(path: Path) -> bytes:
     return head
 
 
+def is_saved_model(path: Path) -> bool:
+    """Whether this is a folder that TensorFlow saved a model into."""
+    return (path / SAVED_MODEL).is_file()
+
+
+def plan_beside(path: Path) -> Path:
+    """Where the plan of weights that come alone is looked for."""
+    return path.with_name(path.name.removesuffix(".h5").removesuffix(".weights") + ".json")
+
+
 def _of_folder(path: Path) -> str:
-    if (path / "saved_model.pb").exists():
+    if is_saved_model(path):
         return t(
             "{path} is a SavedModel folder of TensorFlow, which holds a program; load it where it was made and save it "
             "again: model.save('model.keras').",
@@ -114,13 +129,34 @@ def told(path: Path, head: bytes) -> str:
         return t("{path} is a Git LFS pointer, not the model; `git lfs pull` fetches the file itself.", path=path)
     if start.startswith((b"<!doctype html", b"<html")):
         return t("{path} is a web page, not the model; download the file itself (on GitHub: Raw).", path=path)
-    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")):
-        return t("{path} is a pickle, which can run anyone's code and is not opened.", path=path) + " " + again
-    if head[4:8] == b"TFL3":
-        return t("{path} is a TFLite model, which ropero does not read.", path=path) + " " + again
+    suffix = path.suffix.lower()
+    if suffix in (".pt", ".pth") or _TORCH in head:
+        return _torchs(path)
+    if suffix in (".pkl", ".pickle", ".joblib") or head.startswith(_PICKLES):
+        return t(
+            "{path} is a pickle, which can run anyone's code and is not opened. Load it where it was made and save it "
+            "for others: model.save('model.keras') of Keras, skl2onnx.to_onnx(model, images) of scikit-learn.",
+            path=path,
+        )
+    if suffix == ".tflite" or head[4:8] == b"TFL3":
+        return t(
+            "{path} is a TFLite model, which ropero does not read; save the Keras model that it was made of: "
+            "model.save('model.keras').",
+            path=path,
+        )
+    if path.name == SAVED_MODEL:
+        return _of_folder(path.parent)
     if start.startswith(b"{"):
         return t("{path} is the plan of a network without its weights.", path=path) + " " + again
     return ""
+
+
+def _torchs(path: Path) -> str:
+    return t(
+        "{path} is torch's own file, a pickle, which can run anyone's code and is not opened; export it where it was "
+        "made: torch.onnx.export(model, images, 'model.onnx', external_data=False).",
+        path=path,
+    )
 
 
 def unknown(path: Path) -> str:
@@ -132,7 +168,7 @@ def _of_hdf5(path: Path, plan: Path | None) -> KerasFile:
     contents = hdf5.read(path)
     root = contents.attributes.get("", {})
     if "model_config" not in root:
-        beside = path.with_name(path.name.removesuffix(".h5").removesuffix(".weights") + ".json")
+        beside = plan_beside(path)
         if plan is not None or beside.is_file():
             return _with_plan(plan or beside, contents, root)
         raise DataError(
@@ -164,7 +200,8 @@ def _with_plan(plan: Path, contents: hdf5.Contents, root: Mapping[str, hdf5.Text
     try:
         if plan.stat().st_size > MAX_JSON:
             raise DataError(t("{path} is too large for the plan of a network.", path=plan))
-        config = _network(plan, plan.read_text("utf-8", "replace"))
+        content = plan.read_bytes()
+        config = _network(plan, content.decode("utf-8", "replace"))
     except OSError as error:
         raise DataError(t("Cannot read {path}: {reason}", path=plan, reason=error.strerror or error)) from error
     version, backend = (
@@ -172,7 +209,16 @@ def _with_plan(plan: Path, contents: hdf5.Contents, root: Mapping[str, hdf5.Text
     )
     if not version and "module" in config:  # what Keras 3 alone writes
         version = "3"
-    return KerasFile(config, contents.attributes, contents.arrays, version, backend, {}, is_zip=False)
+    return KerasFile(
+        config,
+        contents.attributes,
+        contents.arrays,
+        version,
+        backend,
+        {},
+        is_zip=False,
+        plan_sha256=hashlib.sha256(content).hexdigest(),
+    )
 
 
 def _of_zip(path: Path) -> KerasFile:
@@ -216,7 +262,7 @@ def _other_zip(path: Path, members: list[str]) -> str:
         return t("{path} is a packed SavedModel of TensorFlow, which holds a program; load it where it was made and "
                  "save it again: model.save('model.keras').", path=path)  # fmt: skip
     if any(one.endswith("data.pkl") for one in members):
-        return t("{path} is torch's own file; export it where it was made: torch.onnx.export(...).", path=path)
+        return _torchs(path)
     if inside:
         return t("{path} is a packed folder; unpack it and name {name} in it.", path=path, name=inside)
     return t("{path} is a zip file, but no model of Keras's: it has no {name}.", path=path, name=CONFIG)

@@ -20,7 +20,7 @@ from ropero.models.entries import LAYERS
 from ropero.models.layers import ACTIVATIONS, LINEAR, LOG_SOFTMAX, SOFTMAX, Layer, Rescaling, Shape
 from ropero.models.merging import INPUT, Merge
 from ropero.models.spatial import Permute
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 # Layers that only training feels and that ropero has no line for.
 INERT = {
@@ -171,7 +171,7 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
         kind, options = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
         if kind not in STEPWISE or len(shape) != 2:
             _refuse(t("TimeDistributed is read around layers of vectors alone ({known}), not around {kind}.",
-                      known=", ".join(sorted(STEPWISE)), kind=kind[:60]))  # fmt: skip
+                      known=joined(sorted(STEPWISE)), kind=kind[:60]))  # fmt: skip
     if kind == "RNN":
         kind, options = _cell(options)
     if kind == "Bidirectional":
@@ -299,7 +299,7 @@ def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     cell = options["cell"]
     name = cell["class_name"] if isinstance(cell, Mapping) else ""
     if name not in CELLS:
-        _refuse(t("its cell is none of Keras's ({known}).", known=", ".join(CELLS)))
+        _refuse(t("its cell is none of Keras's ({known}).", known=joined(CELLS)))
     outer = {key: value for key, value in options.items() if key != "cell"}
     return CELLS[name], {**outer, **cell["config"], "name": outer.get("name", "rnn")}
 

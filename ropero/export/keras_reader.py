@@ -16,7 +16,7 @@ import numpy as np
 
 from ropero.errors import DataError, UsageError
 from ropero.export import keras_arrays, keras_config, keras_layers
-from ropero.export.foreign import Built, Foreign, Sides
+from ropero.export.foreign import REPEATED, Built, Foreign, Note, Sides
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
 from ropero.export.keras_layers import Line
@@ -68,7 +68,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         classes=tuple(card["classes"]) if card and isinstance(card.get("classes"), list) else (),
         card=card,
         notes=tuple(_notes(network)),
-        facts={"format": ".keras" if file.is_zip else ".h5", "loss": _loss(file)},
+        facts={"format": ".keras" if file.is_zip else ".h5", "loss": _loss(file), "plan": file.plan_sha256},
     )
 
 
@@ -207,21 +207,13 @@ def _is_channels_first(network: Network) -> bool:
     return any(call.leaf.options.get("data_format") == keras_layers.CHANNELS_FIRST for call in network.calls)
 
 
-def _notes(network: Network) -> list[str]:
+def _notes(network: Network) -> list[Note]:
     """What its owner should know."""
-    found = []
     uses: dict[int, int] = {}
     for call in network.calls:
         uses[id(call.leaf)] = uses.get(id(call.leaf), 0) + 1
     twice = {call.leaf.name for call in network.calls if uses[id(call.leaf)] > 1 and call.leaf.kind not in ("Dropout",)}
-    if twice:
-        found.append(
-            t(
-                "Layers that are used several times are stored once for each use: {names}.",
-                names=", ".join(sorted(twice)),
-            )
-        )
-    return found
+    return [(REPEATED, {"names": sorted(twice)})] if twice else []
 
 
 def _loss(file: KerasFile) -> str:

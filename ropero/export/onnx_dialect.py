@@ -16,7 +16,7 @@ from ropero.errors import DataError
 from ropero.export.onnx_tensors import Array
 from ropero.models.entries import cut
 from ropero.models.nodes import Node
-from ropero.texts import t
+from ropero.texts import joined, t
 
 LEARNING = "ai.onnx.ml"  # the domain of scikit-learn's operators
 KNOWN_DOMAINS = ("", "ai.onnx", LEARNING)
@@ -49,7 +49,7 @@ def said(node: Node, domain: str, opset: int) -> Said:
         if node.op not in _LEARNING:
             raise DataError(
                 t("is none of {known}, the operators of scikit-learn that ropero computes; trees and support vectors "
-                  "have no layers.", known=", ".join(_LEARNING))
+                  "have no layers.", known=joined(_LEARNING))
             )  # fmt: skip
         return _LEARNING[node.op](node)
     if node.op == "Constant":

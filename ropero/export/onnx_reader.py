@@ -28,7 +28,7 @@ from ropero.models.graphs import CHANNELS_FIRST, CHANNELS_LAST, MAX_TENSORS, Gra
 from ropero.models.layers import Layer
 from ropero.models.nodes import MAX_LINKS, MAX_NAME, MAX_NODES, Node
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import whole
 
 LIMIT_BYTES = 1 << 30
@@ -245,7 +245,7 @@ class _Reading:
         if len(found) != 1:
             raise DataError(
                 t("takes {n} inputs ({names}); ropero reads networks that take images alone.",
-                  n=len(found), names=cut(", ".join(one.name for one in found)))
+                  n=len(found), names=cut(joined(one.name for one in found)))
             )  # fmt: skip
         if found[0].name in self.makers:
             raise DataError(t("gives the value {name!r} twice.", name=cut(found[0].name)))
@@ -256,7 +256,7 @@ class _Reading:
         kind = self.source.type.tensor_type if self.source.type.HasField("tensor_type") else None
         if kind is None or kind.elem_type not in _INPUTS:
             raise DataError(t("takes something other than numbers of the types {known}.",
-                              known=", ".join(_INPUTS.values())))  # fmt: skip
+                              known=joined(_INPUTS.values())))  # fmt: skip
         sides = [one.dim_value if one.HasField("dim_value") else 0 for one in kind.shape.dim]
         if len(sides) > MAX_SIDES or any(abs(side) > MAX_NUMBERS for side in sides):
             raise DataError(t("takes an input of the shape {shape}, which no images have.", shape=cut(sides)))
@@ -269,7 +269,7 @@ class _Reading:
             if wanted not in names:
                 raise DataError(
                     t("has no output {name!r}.", name=wanted) + did_you_mean(wanted, names) + " "
-                    + t("Known: {known}.", known=cut(", ".join(names)))
+                    + t("Known: {known}.", known=cut(joined(names)))
                 )  # fmt: skip
             return wanted
         values = [one for one in self.graph.output if self._holds_values(one)]
@@ -282,7 +282,7 @@ class _Reading:
         if len(rows) != 1:
             raise DataError(
                 t("has several outputs ({names}); say which one has a value for each class.",
-                  names=cut(", ".join(names)))
+                  names=cut(joined(names)))
             )  # fmt: skip
         return str(rows[0].name)
 

@@ -1,17 +1,60 @@
 """What there is to say of an imported model, from what its run remembers of it: what wrote it, how it is shown its
-pixels and why. Sentences come translated, in the language in force."""
+pixels and why. A run remembers codes and values; sentences come translated, in the language in force.
+
+Knows nothing of runs and their folders.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ropero.export.foreign import REPEATED
 from ropero.export.pixels import ABOUT, AS_BUILT, POOR
 from ropero.metrics.statistics import wilson_interval
-from ropero.texts import t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 NEAR = 0.01  # in accuracy; twice that in log loss
+_MOST = 10**9  # images and outputs
+_REASONS = {
+    "card": mark("so its file says"),
+    "config": mark("its own first layer says so"),
+    "asked": mark("as you wanted"),
+    "tried": mark("the best of {n} ways that were tried on training images"),
+}
+_NOTES = {REPEATED: mark("Layers that are used several times are stored once for each use: {names}.")}
+
+
+def checked(found: Any) -> dict[str, Any]:
+    """What a run remembers of its import. Raises TypeError, ValueError or KeyError for what no import writes."""
+    seen = found["pixels"]
+    tried, order, notes = seen["tried"], seen["order"], found["notes"]
+    names = [found[name] for name in ("sha256", "asked", "file", "written_by")] + [found.get("plan", "")]
+    names += [one[name] for one in (seen, *tried) for name in ("scale", "size")]
+    counts = (seen["images"], seen["spare"], *order)
+    rates = [(one["accuracy"], one["log_loss"]) for one in tried]
+    fair = (
+        all(isinstance(one, str) for one in names)
+        and all(isinstance(one, int) and 0 <= one <= _MOST for one in counts)
+        and all(0 <= accuracy <= 1 and -1 <= loss <= 100 for accuracy, loss in rates)
+        and (seen["images"] > 0 and seen["why"] in _REASONS and sorted(order) == list(range(len(order))))
+        and any(is_taken(found, one) for one in tried)
+        and isinstance(notes, list)
+        and all(map(noted, notes))
+    )
+    if not fair:
+        raise ValueError(str(found)[:200])
+    return dict(found)
+
+
+def noted(note: Any) -> str:
+    """A note in words: it is a code with its values, or of an older ropero the words themselves."""
+    if isinstance(note, str):
+        return note
+    code, values = note
+    said = {name: joined(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
+    return t(_NOTES[code]).format(**said)
 
 
 def about(scale: str) -> str:
@@ -27,12 +70,8 @@ def is_taken(origin: Mapping[str, Any], tried: Mapping[str, Any]) -> bool:
 def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """What it was, and how it is shown its pixels, with the reason."""
     seen = origin["pixels"]
-    why = {
-        "card": t("so its file says"),
-        "config": t("its own first layer says so"),
-        "asked": t("as you wanted"),
-        "tried": t("the best of {n} ways that were tried on training images", n=len(seen["tried"])),
-    }[seen["why"]]
+    reason = _REASONS[seen["why"]]
+    why = t(reason, n=len(seen["tried"]))
     taken = next(one for one in seen["tried"] if is_taken(origin, one))
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
     said = [
@@ -45,7 +84,7 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
         ),
     ]
     if others:
-        names = ", ".join(dict.fromkeys(one["scale"] for one in others))
+        names = joined(dict.fromkeys(one["scale"] for one in others))
         said.append(t("Nearly as good: {names}; --pixels takes one of them.", names=names))
     if seen["size"] != AS_BUILT:
         said.append(t("It takes pictures of another size; the images are {how} to fit.", how=t(seen["size"])))
@@ -58,13 +97,13 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
             )
         )
     if seen["order"]:
-        order = ", ".join(t(classes[place]) for place in seen["order"])
+        order = joined(t(classes[place]) for place in seen["order"] if place < len(classes))
         said.append(t("Its outputs seem to stand for the classes in another order: {order}.", order=order))
     elif taken["accuracy"] < POOR:
         said.append(
             t("That is poor: was it made for other pictures or classes, or for pixels prepared in another way?")
         )
-    return [*said, *origin["notes"]]
+    return [*said, *map(noted, origin["notes"])]
 
 
 def _is_near(one: Mapping[str, Any], taken: Mapping[str, Any]) -> bool:

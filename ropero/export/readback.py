@@ -24,7 +24,7 @@ from ropero.export.card import KEY, Card, digest
 from ropero.export.keras_writer import CONFIG, GROUP, METADATA, WEIGHTS
 from ropero.models.weight_files import child, h5py
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 
 LIMIT_BYTES = 4 << 30  # of a file
 _ONNX_BYTES = (2 << 30) - 1  # what a protocol buffer may have
@@ -47,7 +47,8 @@ def read(path: Path) -> Found:
     """Read a file of the format that its name ends in, and see that it holds nothing that could run code.
 
     Raises:
-        DataError: the file is missing, damaged, not ropero's, or holds what ropero does not write.
+        NoCardError: ropero did not write it.
+        DataError: the file is missing, damaged, or holds what ropero does not write.
         MissingExtra: a library that reads this format is not installed.
     """
     suffix = path.suffix.lower()
@@ -88,27 +89,41 @@ def onnx_model(path: Path) -> Any:
 
 def _onnx(path: Path) -> tuple[str | None, Arrays]:
     model = onnx_model(path)
-    return onnx_writer.card_of(model), onnx_writer.arrays(model)
+    card = onnx_writer.card_of(model)
+    return card, {} if card is None else onnx_writer.arrays(model)
 
 
 def _keras(path: Path) -> tuple[str | None, Arrays]:
     with zipfile.ZipFile(path) as archive:
         members = {one.filename: one for one in archive.infolist()}
+        card = _card_of(archive, members.get(METADATA))
+        if card is None:
+            return None, {}
         if sorted(members) != sorted((METADATA, CONFIG, WEIGHTS)):
-            raise guard.held(path, ", ".join(sorted(members)))
+            raise guard.held(path, joined(sorted(members)))
         for one in members.values():
             if one.compress_type != zipfile.ZIP_STORED or one.file_size > LIMIT_BYTES:
                 raise DataError(t("{path}: {name} is packed, as Keras's files are not.", path=path, name=one.filename))
-        metadata, config, weights = (archive.read(name) for name in (METADATA, CONFIG, WEIGHTS))
+        config, weights = (archive.read(name) for name in (CONFIG, WEIGHTS))
     guard.keras_config(json.loads(config), path)
-    card = json.loads(metadata).get(KEY)
     with h5py().File(io.BytesIO(weights), "r") as file:
-        return None if card is None else json.dumps(card), dict(_datasets(path, file, "", 0))
+        return card, dict(_datasets(path, file, "", 0))
+
+
+def _card_of(archive: zipfile.ZipFile, about: zipfile.ZipInfo | None) -> str | None:
+    """The card in what a .keras file says of itself, read no further than a card may go."""
+    if about is None or about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return None  # other ways of packing unpack far more than is asked for
+    with archive.open(about) as file:
+        card = json.loads(file.read(cards.MAX_BYTES)).get(KEY)
+    return None if card is None else json.dumps(card)
 
 
 def _h5(path: Path) -> tuple[str | None, Arrays]:
     with h5py().File(path, "r") as file:
         config, card = (_text(file.attrs.get(name)) for name in ("model_config", KEY))
+        if card is None:
+            return None, {}
         guard.keras_config(json.loads(config or ""), path)
         return card, dict(_datasets(path, child(path, file, GROUP), GROUP, 0))
 
@@ -133,8 +148,9 @@ def _datasets(path: Path, group: Any, place: str, depth: int) -> Iterator[tuple[
 
 
 def _safetensors(path: Path) -> tuple[str | None, Arrays]:
-    tensors = portable.read_tensors(path)
-    return portable.card_text(path), {name: tensor.numpy() for name, tensor in tensors.items()}
+    card = portable.card_text(path)
+    tensors = {} if card is None else portable.read_tensors(path)
+    return card, {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 def _pt2(path: Path) -> tuple[str | None, Arrays]:

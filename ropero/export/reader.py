@@ -9,11 +9,26 @@ from ropero.export import keras_container, keras_reader, onnx_foreign
 from ropero.export.foreign import Foreign
 
 ENDINGS = (".h5", ".hdf5", ".keras", ".onnx")
+KERAS, ONNX = "keras", "onnx"
 
 
 def is_model_file(name: str) -> bool:
-    """Whether a name is that of a model's file, and not of a run."""
-    return name.lower().endswith(ENDINGS) or (Path(name).is_file() and "." in Path(name).name)
+    """Whether a name is that of a model's file, or of a folder that TensorFlow keeps one in, and not of a run."""
+    path = Path(name).expanduser()
+    is_file = path.is_file() and "." in path.name
+    return name.lower().endswith(ENDINGS) or is_file or keras_container.is_saved_model(path)
+
+
+def kind(path: Path) -> str:
+    """Whose reader a file wants, by its beginning alone. Raises DataError for what is known to be something else."""
+    head = keras_container.start_of(path)
+    if head.startswith((keras_container.HDF5_MAGIC, keras_container.ZIP_MAGIC)):
+        return KERAS
+    if known := keras_container.told(path, head):
+        raise DataError(known)
+    if path.suffix.lower() == ".onnx" or _is_onnx(head):
+        return ONNX
+    raise DataError(keras_container.unknown(path))
 
 
 def read(path: Path, plan: Path | None = None) -> Foreign:
@@ -21,14 +36,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
 
     Raises DataError for a file that ropero does not read, MissingExtra without the library for it.
     """
-    head = keras_container.start_of(path)
-    if head.startswith((keras_container.HDF5_MAGIC, keras_container.ZIP_MAGIC)):
-        return keras_reader.read(path, plan)
-    if known := keras_container.told(path, head):
-        raise DataError(known)
-    if path.suffix.lower() == ".onnx" or _is_onnx(head):
-        return onnx_foreign.read(path)
-    raise DataError(keras_container.unknown(path))
+    return keras_reader.read(path, plan) if kind(path) == KERAS else onnx_foreign.read(path)
 
 
 def _is_onnx(head: bytes) -> bool:

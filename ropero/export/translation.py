@@ -30,7 +30,7 @@ from ropero.models.quick import Fold, Residual
 from ropero.models.recurrent import AttentionPooling, Rows
 from ropero.models.spatial import Cropping2D, Resizing, ToColour, ZeroPadding2D, margins
 from ropero.models.vgg import FrozenVGG
-from ropero.texts import t
+from ropero.texts import joined, t
 
 PIXELS, PROBABILITIES = "pixels", "probabilities"  # what goes in and what comes out are called
 INPUT_KIND = "InputLayer"
@@ -184,7 +184,7 @@ def _said(layer: Layer, after: Shape) -> tuple[str, dict[str, Any]]:
     if unsaid:
         raise UsageError(
             t("{kind}: Keras has no name for {what}; --format onnx, torch-export or safetensors takes it.",
-              kind=type(layer).__name__, what=", ".join(sorted(unsaid)))
+              kind=type(layer).__name__, what=joined(sorted(unsaid)))
         )  # fmt: skip
     return type(layer).__name__, options
 

@@ -12,7 +12,7 @@ import numpy as np
 from ropero.evaluation.evaluate import Evaluation
 from ropero.evaluation.ledger import Opening
 from ropero.runs import Looks, Run
-from ropero.texts import current, mark, t, tn
+from ropero.texts import current, joined, mark, t, tn
 from ropero.texts.numbers import Numbers
 from ropero.training import commands
 from ropero.training.config import TrainConfig
@@ -79,7 +79,7 @@ def _augmentation(config: TrainConfig) -> list[str]:
                 share=Numbers.current().percent(config.erase, 0),
             )
         )
-    said = [t("While training, images are {changes}.", changes=t(", ").join(done))] if done else []
+    said = [t("While training, images are {changes}.", changes=joined(done))] if done else []
     said += _mixing(config)
     if not said:
         return [t("The images are trained on as they are.")]
@@ -219,7 +219,7 @@ def opened(openings: list[Opening], weights_sha256: str) -> list[str]:
     if measured:
         told = [f"{t(MEASURED[verb])} {Numbers.current().whole(images)}" for verb, images in measured.items()]
         said.append(t("Measurements for reports looked at test images too, and chose nothing: {told}.",
-                      told=t(", ").join(told)))  # fmt: skip
+                      told=joined(told)))  # fmt: skip
     if not count:
         return [t("The test part has not been opened for this run."), *said]
     strange = sum(one.weights_sha256 != weights_sha256 for one in whole)

@@ -3,6 +3,7 @@
 from ropero.texts.catalogue import LANGUAGES as LANGUAGES
 from ropero.texts.catalogue import current as current
 from ropero.texts.catalogue import detect as detect
+from ropero.texts.catalogue import joined as joined
 from ropero.texts.catalogue import language as language
 from ropero.texts.catalogue import mark as mark
 from ropero.texts.catalogue import t as t

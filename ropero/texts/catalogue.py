@@ -9,7 +9,7 @@ from __future__ import annotations
 import gettext
 import locale
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -77,6 +77,11 @@ def t(message: str, /, **values: object) -> str:
 def tn(one: str, many: str, n: int, /, **values: object) -> str:
     """As `t`, choosing between the singular and the plural form by n, which fills {n}."""
     return _translations(current()).ngettext(one, many, n).format(n=n, **values)
+
+
+def joined(names: Iterable[object]) -> str:
+    """Names in a row, divided as the language in force divides them: "a, b", "a、b"."""
+    return t(", ").join(map(str, names))
 
 
 def mark(message: str) -> str:

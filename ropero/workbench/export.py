@@ -15,7 +15,7 @@ from ropero.data.dataset import Dataset, Images, Splits
 from ropero.errors import DataError, UsageError
 from ropero.export import clients, onnx_writer, quantise
 from ropero.export.card import Card, made
-from ropero.export.checks import examine
+from ropero.export.checks import PREDICTIONS, examine
 from ropero.export.formats import FORMATS, ONNX, chosen
 from ropero.export.readback import onnx_model
 from ropero.metrics.statistics import wilson_interval
@@ -28,6 +28,7 @@ from ropero.models.samples import Samples
 from ropero.runs import Run
 from ropero.storage import atomic_path
 from ropero.texts import t
+from ropero.texts.numbers import rough
 from ropero.workbench.evaluate import part_of
 from ropero.workbench.verify import fresh
 
@@ -124,6 +125,8 @@ def export(
             t("{run} was made of {file}, which other programs read as it is; ropero exports networks of its own and of "
               "Keras's files.", run=run.name, file=file)
         )  # fmt: skip
+    if form == ONNX:
+        onnx_writer.library("onnxruntime")  # which has to prove the file
     path = out or Path(f"{run.name}{'-int8' if int8 else ''}{FORMATS[form].suffix}")
     if path.exists() and not force:
         raise UsageError(t("{path} exists already; --force overwrites it.", path=path))
@@ -205,7 +208,7 @@ def _proved(run: Run, model: Classifier, path: Path, form: str, price: Price | N
     # An object that is only in this process could not be built by another one.
     found = examine(path, images) if run.config.code.startswith(LIVE) else fresh(path, images)
     for check in found.checks:
-        if check.ok is False:
+        if check.ok is False or (check.ok is None and check.name != PREDICTIONS):
             reason = check.note.replace(str(path), path.suffix)
             raise DataError(t("The file was not kept, {check} failed: {reason}", check=t(check.name), reason=reason))
     size = path.stat().st_size
@@ -218,7 +221,7 @@ def _proved(run: Run, model: Classifier, path: Path, form: str, price: Price | N
     if gap > allowed:
         raise DataError(
             t("The file was not kept: in {client} its logits differ from the run's by {gap}, and {allowed} is allowed.",
-              client=found.client, gap=gap, allowed=allowed)
+              client=found.client, gap=rough(gap), allowed=rough(allowed))
         )  # fmt: skip
     return Exported(run, path, form, size, found.client, len(images), gap, allowed)
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 import shutil
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ropero import runtime
-from ropero.data import sources
 from ropero.data.dataset import Splits
-from ropero.data.known import FASHION
 from ropero.data.note import DataNote
 from ropero.data.raw import Progress
-from ropero.errors import DataError, RoperoError, unknown
+from ropero.errors import DataError, RoperoError, RunError, unknown
 from ropero.export import pixels
-from ropero.export.reader import is_model_file, read
+from ropero.export.foreign import Foreign
+from ropero.export.keras_container import plan_beside
+from ropero.export.reader import is_model_file, kind, read
 from ropero.models import checkpoint
 from ropero.models.classifier import count_parameters
 from ropero.runs import TRAINED, Run, RunStore
 from ropero.storage import sha256_file
 from ropero.texts import t
 from ropero.training.config import TrainConfig
+from ropero.workbench import data as data_verb
 from ropero.workbench.judge import judge
 
 
@@ -37,7 +39,7 @@ class Imported:
 @dataclass(frozen=True)
 class Opened:
     """The run that a name stands for; `fresh` when a file was imported for it just now. data: where its data are now,
-    as asked; None where that has served for the import."""
+    as asked; None where the run knows that itself."""
 
     run: Run
     data: str | None
@@ -45,20 +47,72 @@ class Opened:
 
 
 def open_run(store: RunStore, name: str, data: str | None = None, *, progress: Progress | None = None) -> Opened:
-    """The run of a name, or what a model's file has become, which is imported first where it was not yet.
+    """The run of a name, or the newest one that a model's file has become, with whatever pixels, plan and data it was
+    imported; where there is none, the file is imported first.
 
     Args:
-        data: where a run's data are now; of a file the data that it is to be measured with, Fashion-MNIST by default.
+        data: where a run's data are now; of a file the data that it is to be measured with: the newest run with these
+            data is taken. A file that was never imported is measured with Fashion-MNIST by default.
 
     Raises:
         RunError: there is no such run.
         DataError, MissingExtra: as `import_model`.
     """
-    if (Path(name) / "run.json").exists() or not is_model_file(name):
+    if _is_run(name):
         return Opened(store.find(name), data)
-    check(Path(name), "")
-    done = import_model(Path(name), sources.load(data or FASHION, progress=progress), store)
+    path = Path(name)
+    check(path, "")
+    last = remembered(store, path)
+    if last and data is None:
+        return Opened(last, None)
+    foreign = first_look(store, path)
+    side = last.data.image_size if last else None
+    splits = data_verb.load(data or data_verb.DEFAULT, image_size=side, progress=progress)
+    if last and (found := remembered(store, path, DataNote.of(splits))):
+        moved = found.data.source != splits.source and Path(str(data)).expanduser().exists()
+        return Opened(found, data if moved else None)
+    done = import_model(path, splits, store, foreign=foreign)
     return Opened(done.run, None, done.fresh)
+
+
+def known_run(store: RunStore, name: str) -> Run:
+    """The run of a name, or the newest one that a model's file has become. Imports nothing.
+
+    Raises:
+        RunError: there is no such run, or the file was not imported yet.
+        DataError, MissingExtra: as `import_model`.
+    """
+    if _is_run(name):
+        return store.find(name)
+    check(Path(name), "")
+    found = remembered(store, Path(name))
+    if found is None:
+        first_look(store, Path(name))  # a file that cannot be imported is told so
+        raise RunError(t("{path} was not imported yet; `ropero import {path}` makes a run of it.", path=name))
+    return found
+
+
+def _is_run(name: str) -> bool:
+    """Whether a name is a run's, and not a file's."""
+    return (Path(name) / "run.json").exists() or not is_model_file(name)
+
+
+def first_look(store: RunStore, path: Path, plan: Path | None = None, *, again: bool = False) -> Foreign | None:
+    """What a reader finds in a file, whose faults are better said before data are loaded; None where a run of it is
+    there already, which may serve. Raises as `import_model`."""
+    return read(path.expanduser(), plan) if again or not _made_of(store, path) else None
+
+
+def remembered(store: RunStore, path: Path, data: DataNote | None = None) -> Run | None:
+    """The newest run that a file has become, whatever was asked for then; with these data where they are given.
+
+    A plan that was found beside weights that come alone has to be the one that lies there now.
+    """
+    beside = _digest(plan_beside(path.expanduser()))
+    for run, origin in _made_of(store, path, data):
+        if origin.get("plan_named") or not origin.get("plan") or beside in ("", origin["plan"]):
+            return run
+    return None
 
 
 def import_model(
@@ -69,16 +123,19 @@ def import_model(
     pixels_are: str = "",
     plan: Path | None = None,
     again: bool = False,
+    foreign: Foreign | None = None,
 ) -> Imported:
     """Make a run of a file: the network with its weights, and how it wants its pixels.
 
-    The same file with the same data and wish is imported once; a second call returns the run.
+    The same file with the same data and wish is imported once; a second call returns the run, whose weights and samples
+    are vouched for by digests, also where ropero reads such files otherwise by now.
 
     Args:
         splits: the data it is to be measured with; only the training part is looked at.
         pixels_are: the name of a convention (`pixels.ABOUT`) in place of the one that would be found.
         plan: a JSON file with the network of weights that come alone.
         again: import anew.
+        foreign: what `first_look` found in the file.
 
     Raises:
         DataError: a file or a network that ropero does not read, or that does not fit the data.
@@ -87,13 +144,10 @@ def import_model(
     """
     path = path.expanduser()
     check(path, pixels_are)
-    environment = runtime.environment(runtime.resolve_device("cpu"))
-    wish = {"sha256": sha256_file(path) if path.is_file() else "", "asked": pixels_are}
-    wish |= {"plan": sha256_file(plan)} if plan is not None and plan.is_file() else {}
-    found = None if again else _equal(store, wish, DataNote.of(splits), environment)
+    found = None if again else _equal(store, path, DataNote.of(splits), pixels_are, plan)
     if found:
         return Imported(found, False)
-    foreign = read(path, plan)
+    foreign = foreign or read(path, plan)
     if foreign.classes != splits.classes and sorted(foreign.classes) == sorted(splits.classes):
         raise DataError(
             t(
@@ -109,9 +163,11 @@ def import_model(
         raise DataError(f"{path.name}: {str(error).removeprefix(f'{path.name}: ')}") from error
     model, layers = built.model, built.layers
     name = re.sub(r"[^\w.-]+", "-", path.stem)[:60] or "model"
-    note = {**wish, "file": path.name, "written_by": foreign.written_by, **foreign.facts,
-            "pixels": seeing.to_json(), "notes": list(foreign.notes)}  # fmt: skip
+    note = {"sha256": foreign.sha256, "asked": pixels_are, "plan_named": plan is not None, "file": path.name,
+            "written_by": foreign.written_by, **foreign.facts, "pixels": seeing.to_json(),
+            "notes": list(foreign.notes)}  # fmt: skip
     config = TrainConfig(network=name, layers=() if built.graph else layers)
+    environment = runtime.environment(runtime.resolve_device("cpu"))
     run = store.create(config, DataNote.of(splits), environment, imported=note)
     try:
         run.save_judge(judge(model, splits))
@@ -129,23 +185,39 @@ def import_model(
     return Imported(run, True)
 
 
-def _equal(store: RunStore, wish: dict[str, Any], note: DataNote, here: dict[str, Any]) -> Run | None:
-    """The newest run of the same file, data, wish and code."""
+def _made_of(store: RunStore, path: Path, data: DataNote | None = None) -> list[tuple[Run, dict[str, Any]]]:
+    """The runs that a file has become, newest first, and what they remember of it; with these data where given."""
+    found: list[tuple[Run, dict[str, Any]]] = []
+    digest = _digest(path.expanduser())
     for run in reversed(store.runs()):
-        try:
-            there = run.origin or {}
-            same = all(there.get(name) == value for name, value in wish.items()) and run.status == TRAINED
-            same = same and asdict(run.data)["digests"] == note.digests and run.data.classes == note.classes
-            if same and run.environment.get("code_sha256") == here.get("code_sha256"):
-                return run
-        except RoperoError:
-            continue  # a broken run is no reason not to import
+        with suppress(RoperoError):  # a broken run is no reason not to import
+            origin = run.origin
+            same = origin is not None and origin["sha256"] == digest and run.status == TRAINED
+            same = same and (data is None or (run.data.digests, run.data.classes) == (data.digests, data.classes))
+            found += [(run, origin)] if same and origin else []
+    return found
+
+
+def _equal(store: RunStore, path: Path, data: DataNote, pixels_are: str, plan: Path | None) -> Run | None:
+    """The newest run of the same file, data and wish."""
+    given = _digest(plan or plan_beside(path))
+    for run, origin in _made_of(store, path, data):
+        if origin["asked"] == pixels_are and origin.get("plan", "") in ("", given):
+            return run
     return None
 
 
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, "" where there is none."""
+    return sha256_file(path) if path.is_file() else ""
+
+
 def check(path: Path, pixels_are: str) -> None:
-    """Raises DataError for a file that is not there, UsageError for an unknown convention."""
-    if not path.expanduser().exists():
+    """Raises DataError for a file that is not there, or is known by its beginning to be none that ropero reads;
+    UsageError for an unknown convention."""
+    path = path.expanduser()
+    if not path.exists():
         raise DataError(t("There is no file {path}.", path=path))
+    kind(path)
     if pixels_are and pixels_are not in pixels.ABOUT:
         raise unknown(t("convention"), pixels_are, pixels.ABOUT)

@@ -22,13 +22,13 @@ from ropero.training.callbacks import Callback, Which
 from ropero.training.lr_find import RateTest
 from ropero.workbench import compare as compare_verb
 from ropero.workbench import data as data_verb
+from ropero.workbench import importing as import_verb
 from ropero.workbench import lr_find as lr_find_verb
 from ropero.workbench import suspects as suspects_verb
 from ropero.workbench import train as train_verb
 from ropero.workbench import tune as tune_verb
 from ropero.workbench import verify as verify_verb
 from ropero.workbench.compare import Comparison
-from ropero.workbench.importing import open_run as open_or_import
 from ropero.workbench.networks import recipe_for
 from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress, human_seconds
 from ropero.workbench.suspects import Suspected
@@ -208,7 +208,8 @@ def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
 
 
 def open_run(name: str | Path = "last", *, runs: str | Path | None = None, network: Network | None = None) -> Trained:
-    """A run by path, name, part of a name, or "last"; or what a model's file has become (.h5, .keras, .onnx).
+    """A run by path, name, part of a name, or "last"; or what a model's file has become (.h5, .keras, .onnx), which is
+    imported with Fashion-MNIST where it was not yet: `import_model` takes other data.
 
     Args:
         network: of a run whose network is Python code: the module, class, function or file again. Weights are all that
@@ -217,7 +218,7 @@ def open_run(name: str | Path = "last", *, runs: str | Path | None = None, netwo
     Raises:
         RunError, UsageError: no such run, another file than it was trained with, a network for a run that needs none.
     """
-    run = open_or_import(RunStore(Path(runs) if runs else None), str(name)).run
+    run = import_verb.open_run(RunStore(Path(runs) if runs else None), str(name)).run
     if network is not None:
         config = run.config
         if not config.code:
@@ -225,6 +226,38 @@ def open_run(name: str | Path = "last", *, runs: str | Path | None = None, netwo
                                name=config.network))  # fmt: skip
         lend(network, config.network, config.code)
     return Trained(run)
+
+
+def import_model(
+    path: str | Path,
+    data: Splits | Dataset | str | Path = data_verb.DEFAULT,
+    *,
+    pixels: str = "",
+    plan: str | Path | None = None,
+    again: bool = False,
+    runs: str | Path | None = None,
+) -> Trained:
+    """Make a run of a Keras or ONNX file: `rp.import_model("fashion.h5", data).evaluate()`. None of its code runs.
+
+    The same file with the same data and options is that run again; `again=True` imports anew.
+
+    Args:
+        data: what it is to be measured with; on training images it is found out how the network wants its pixels.
+        pixels: how it wants them, where what is found is wrong: "0-1", "0-255", "-1-1", "standardised" ...
+        plan: the network of weights that come alone, as Keras's model.to_json() gave it. One of the same name beside
+            the file is found.
+
+    Raises:
+        DataError: a file that ropero does not read, and why, or that does not fit the data.
+        UsageError: an unknown convention of pixels.
+        MissingExtra: without ropero[keras] or ropero[onnx].
+    """
+    store, file, planned = RunStore(Path(runs) if runs else None), Path(path), None if plan is None else Path(plan)
+    import_verb.check(file, pixels)
+    foreign = import_verb.first_look(store, file, planned, again=again)
+    splits = _splits_of(data)
+    done = import_verb.import_model(file, splits, store, pixels_are=pixels, plan=planned, again=again, foreign=foreign)
+    return Trained(done.run, splits)
 
 
 def compare(*runs: Trained | Run | str, split: str = "test", folder: str | Path | None = None) -> Comparison:
@@ -237,7 +270,7 @@ def compare(*runs: Trained | Run | str, split: str = "test", folder: str | Path 
     """
     store = RunStore(Path(folder) if folder else None)
     found = [
-        open_or_import(store, one).run if isinstance(one, str) else one if isinstance(one, Run) else one.run
+        import_verb.open_run(store, one).run if isinstance(one, str) else one if isinstance(one, Run) else one.run
         for one in runs
     ]
     splits = next((one._splits for one in runs if isinstance(one, Trained) and one._splits), None)
@@ -278,8 +311,11 @@ def suspects(
 def verify(model: Trained | Run | str | Path, *, runs: str | Path | None = None) -> Verified:
     """Load a run or an exported file in a fresh process and check that it predicts as it did: `rp.verify("x.onnx").ok`.
 
+    Of a model's file from elsewhere the run that it has become is looked at.
+
     Raises:
         RunError: there is no such run.
+        DataError: a file from elsewhere that was not imported yet.
     """
     named = model if isinstance(model, str | Path) else (model.run if isinstance(model, Trained) else model).folder
     return verify_verb.verify(named, RunStore(Path(runs) if runs else None))

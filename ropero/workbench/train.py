@@ -245,7 +245,8 @@ def _equal_run(
     for run in reversed(store.runs()):
         try:
             there = run.environment
-            same = run.config.replace(weights="") == config.replace(weights="")
+            # What was imported has no config of its own: the defaults stand there.
+            same = run.origin is None and run.config.replace(weights="") == config.replace(weights="")
             same = same and (run.data.digests, run.data.classes) == (note.digests, note.classes)
             same = same and run.changes.to_lines() == changes.to_lines()
             equal = ("code_sha256", "torch", "pretrained_sha256")

@@ -12,6 +12,7 @@ from rich.console import Console
 from ropero.data.dataset import Dataset, Splits
 from ropero.errors import MissingExtra, UsageError
 from ropero.evaluation.evaluate import Evaluation
+from ropero.export.engines import AUTO
 from ropero.models.classifier import Classifier
 from ropero.runs import Run
 from ropero.texts import t
@@ -64,13 +65,21 @@ class Trained:
         """
         return self.run.model()
 
-    def evaluate(self, split: str = "test", *, again: bool = False) -> Evaluation:
+    def evaluate(self, split: str = "test", *, again: bool = False, engine: str = AUTO) -> Evaluation:
         """Open a part of the data once and keep the figures; a second call returns the stored ones.
 
         `again=True` opens the test part once more, which the run's ledger counts.
+
+        Args:
+            engine: what computes: "auto", which is PyTorch, "torch" or "onnxruntime".
+
+        Raises:
+            UsageError, DataError, MissingExtra: an engine that is unknown, cannot compute this network, says something
+                else than PyTorch, or is not installed.
         """
         told = EncodingProgress(Console(stderr=True))
-        return evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again, told=told).evaluation
+        done = evaluate_verb.evaluate(self.run, split=split, splits=self._splits, again=again, engine=engine, told=told)
+        return done.evaluation
 
     def predict(
         self,

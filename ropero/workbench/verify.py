@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,19 @@ import numpy as np
 import ropero
 from ropero import texts
 from ropero.data.dataset import Images
-from ropero.errors import RoperoError
+from ropero.errors import DataError, RoperoError
 from ropero.export import checks
 from ropero.export.checks import CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, Examined
 from ropero.export.readback import SUFFIXES
+from ropero.export.reader import is_model_file
 from ropero.models import checkpoint
 from ropero.models.checkpoint import ModelCard
 from ropero.models.inference import logits
 from ropero.models.zoo import build
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, sha256_file, write_json
-from ropero.texts import t
+from ropero.texts import joined, t
+from ropero.workbench import importing
 
 LIMIT_SECONDS = 1800.0
 # What the fresh process runs: nothing of the folder that it is started in, and ropero from where it is.
@@ -38,16 +40,21 @@ _IMAGES, _LOGITS, _FOUND = "images.npy", "logits.npy", "found.json"
 
 @dataclass(frozen=True)
 class Verified:
-    """What was looked at, and what was found; `client` is the program that was asked."""
+    """What was looked at, and what was found; `client` is the program that was asked.
+
+    file: one from elsewhere that was named, where the run that it has become was looked at.
+    """
 
     path: Path
     checks: tuple[Check, ...]
     client: str
+    file: Path | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed."""
-        return all(check.ok is not False for check in self.checks)
+        """Whether it could be looked at, and nothing failed."""
+        said = [check.ok for check in self.checks]
+        return True in said and False not in said
 
     def __repr__(self) -> str:
         said = ", ".join(f"{one.name} {'-' if one.ok is None else 'ok' if one.ok else 'failed'}" for one in self.checks)
@@ -56,6 +63,7 @@ class Verified:
     def to_json(self) -> dict[str, Any]:
         return {
             "model": str(self.path),
+            "file": "" if self.file is None else str(self.file),
             "ok": self.ok,
             "client": self.client,
             "checks": [check.to_json() for check in self.checks],
@@ -63,19 +71,42 @@ class Verified:
 
 
 def verify(model: str | Path, store: RunStore) -> Verified:
-    """Check a run (name, folder or `last`) or an exported file.
+    """Check a run (name, folder or `last`) or an exported file; of a file from elsewhere the run that it has become.
 
-    Raises RunError when there is no such run, or it is not trained.
+    Raises:
+        RunError: there is no such run, or it is not trained.
+        DataError: a file from elsewhere that was not imported yet, or that ropero does not read.
+        MissingExtra: the library that reads it is not installed.
     """
     path = Path(model).expanduser()
-    if path.is_file() or path.suffix.lower() in SUFFIXES:
-        path = path.resolve()
-    else:
-        run = store.find(str(model))
-        run.require_trained()
-        path = run.folder.resolve()
+    is_file = path.is_file() or path.suffix.lower() in SUFFIXES or is_model_file(str(path))
+    if (path / "run.json").exists() or not is_file:
+        return _of(store.find(str(model)))
+    path = path.resolve()
+    found = fresh(path) if path.suffix.lower() in SUFFIXES else None
+    if found is None or (found.stranger and is_model_file(path.name)):
+        return replace(_of(_strangers(Path(model), store)), file=path)
+    return Verified(path, found.checks, found.client)
+
+
+def _of(run: Run) -> Verified:
+    run.require_trained()
+    path = run.folder.resolve()
     found = fresh(path)
     return Verified(path, found.checks, found.client)
+
+
+def _strangers(path: Path, store: RunStore) -> Run:
+    """The run that a file from elsewhere has become: in the file itself there is nothing to compare with."""
+    importing.check(path, "")
+    run = importing.remembered(store, path)
+    if run is None:
+        importing.first_look(store, path)  # a file that cannot be imported is told so
+        raise DataError(
+            t("{path} is none of ropero's exports, so that it holds nothing to compare with. `ropero import {path}` "
+              "makes a run of it, which `ropero verify` checks then.", path=path)
+        )  # fmt: skip
+    return run
 
 
 def fresh(path: Path, images: Images | None = None) -> Examined:
@@ -99,7 +130,7 @@ def fresh(path: Path, images: Images | None = None) -> Examined:
             return _failed(t("the process that opened it ended with code {code}", code=done.returncode))
         found = read_json(folder / _FOUND)
         said = np.load(folder / _LOGITS, allow_pickle=False) if (folder / _LOGITS).exists() else None
-        return Examined(tuple(Check(**one) for one in found["checks"]), found["client"], said)
+        return Examined(tuple(Check(**one) for one in found["checks"]), found["client"], said, found["stranger"])
 
 
 def _failed(reason: str) -> Examined:
@@ -117,7 +148,8 @@ def answer(arguments: list[str]) -> None:
     found = of_run(path) if path.is_dir() else checks.examine(path, images)
     if found.logits is not None:
         np.save(folder / _LOGITS, found.logits)
-    write_json(folder / _FOUND, {"checks": [check.to_json() for check in found.checks], "client": found.client})
+    said = {"checks": [check.to_json() for check in found.checks], "client": found.client, "stranger": found.stranger}
+    write_json(folder / _FOUND, said)
 
 
 def of_run(folder: Path) -> Examined:
@@ -136,7 +168,7 @@ def of_run(folder: Path) -> Examined:
     found = [
         Check(FILE, True, t("run, network {network}", network=card.network)),
         Check(WEIGHTS, same, checks.digests(card.weights_sha256, weights)),
-        Check(CLASSES, card.classes == note.classes, ", ".join(card.classes[:12])),
+        Check(CLASSES, card.classes == note.classes, joined(card.classes[:12])),
         Check(SHAPES, card.input_shape == note.input_shape, shape),
     ]
     return Examined((*found, _predictions(folder, card)), "ropero")

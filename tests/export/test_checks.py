@@ -19,10 +19,10 @@ keras = pytest.importorskip("keras")
 onnx = pytest.importorskip("onnx")
 h5py = pytest.importorskip("h5py")
 
-from ropero.export import checks, clients, readback  # noqa: E402
+from ropero.export import checks, clients, onnx_writer, readback  # noqa: E402
 from ropero.export.checks import CARD, CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, examine  # noqa: E402
 from ropero.export.formats import FORMATS  # noqa: E402
-from ropero.models import samples  # noqa: E402
+from ropero.models import samples, weight_files  # noqa: E402
 from ropero.models.inference import logits  # noqa: E402
 
 EVERY = pytest.mark.parametrize("form", FORMATS)
@@ -240,3 +240,65 @@ def test_more_is_allowed_of_whole_numbers(tmp_path: Path) -> None:
     assert found(written(model, "onnx", tmp_path, "softmax", samples=off))[PREDICTIONS].ok is False
     assert found(written(model, "onnx", tmp_path, "softmax", samples=off, int8={"way": "static"}))[PREDICTIONS].ok
     assert checks.INT8_TOLERANCE < 0.5
+
+
+def without(monkeypatch: pytest.MonkeyPatch, home: Any, missing: str) -> None:
+    """A library that is not installed, as a room that asks for it finds it."""
+    there = home.import_module
+
+    def import_module(name: str) -> Any:
+        if name.partition(".")[0] == missing:
+            raise ImportError(f"No module named {name!r}")
+        return there(name)
+
+    monkeypatch.setattr(home, "import_module", import_module)
+
+
+@pytest.mark.parametrize(
+    ("form", "home", "missing"),
+    [("onnx", onnx_writer, "onnx"), ("h5", weight_files, "h5py"), ("keras", weight_files, "h5py")],
+)
+def test_a_file_that_nothing_here_reads_is_no_damaged_one(
+    form: str, home: Any, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(network("softmax"), form, tmp_path, "softmax")
+    without(monkeypatch, home, missing)
+    (check,) = examine(path).checks
+    assert (check.name, check.ok) == (FILE, None)
+    assert "pip install 'ropero[" in check.note
+    assert check.note.startswith("Could not be looked at")
+
+
+def test_without_onnxruntime_a_file_is_read_back_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(network("softmax"), "onnx", tmp_path, "softmax")
+    without(monkeypatch, onnx_writer, "onnxruntime")
+    said = found(path)
+    assert said[WEIGHTS].ok
+    assert said[PREDICTIONS].ok is None
+    assert "pip install 'ropero[onnx]'" in said[PREDICTIONS].note
+
+
+def test_a_backend_of_keras_that_is_not_there_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(network("softmax"), "keras", tmp_path, "softmax")
+    without(monkeypatch, clients, "keras")
+    said = found(path)
+    assert said[PREDICTIONS].ok is None
+    assert "Keras cannot be loaded (No module named 'keras')" in said[PREDICTIONS].note
+
+
+@pytest.mark.parametrize("name", ["x.keras", "x.h5"])
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_a_file_of_kerass_own_is_a_strangers_and_not_a_damaged_one(name: str, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]).save(tmp_path / name)
+    done = examine(tmp_path / name)
+    assert done.stranger
+    assert "holds no card of ropero" in done.checks[0].note
+
+
+@EVERY
+def test_what_ropero_wrote_is_no_strangers(form: str, tmp_path: Path) -> None:
+    path = written(network("softmax"), form, tmp_path, "softmax")
+    other_card(path, lambda card: card.clear())
+    assert not examine(path).stranger

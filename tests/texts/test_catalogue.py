@@ -53,3 +53,10 @@ def test_values_are_filled_and_not_read_as_fields() -> None:
     assert tn("{n} image", "{n} images", 1) == "1 image"
     assert tn("{n} image", "{n} images", 2) == "2 images"
     assert t("") == ""
+
+
+def test_names_in_a_row_are_divided_as_the_language_divides_them() -> None:
+    assert texts.joined(["a", 2]) == "a, 2"
+    with texts.language("zh"):
+        assert texts.joined(iter(["a", 2])) == "a、2"
+    assert texts.joined([]) == ""

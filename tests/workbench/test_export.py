@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import ropero as rp
+from ropero.cli.app import run as command
 from ropero.data.dataset import Splits
-from ropero.errors import DataError, UsageError
-from ropero.export import clients, readback
+from ropero.errors import DataError, MissingExtra, UsageError
+from ropero.export import checks, clients, onnx_writer, readback
+from ropero.export.checks import FILE, Check, Examined
 from ropero.export.formats import FORMATS, Format, chosen
 from ropero.models.classifier import Classifier
 from ropero.runs import Run, RunStore
@@ -137,7 +139,7 @@ def test_a_difference_on_other_images_than_the_samples_counts_too(
 
     fresh = verb.fresh
     monkeypatch.setattr(verb, "fresh", lying)
-    with pytest.raises(DataError, match="logits differ from the run's"):
+    with pytest.raises(DataError, match=r"logits differ from the run's by 0\.1, and [\d.e-]{3,7} is allowed"):
         export(run, out=tmp_path / "a.safetensors")
     assert not (tmp_path / "a.safetensors").exists()
 
@@ -243,3 +245,38 @@ def test_a_module_of_this_process_alone_is_exported_and_proved_here(
         assert done.difference <= 1e-4
     with pytest.raises(UsageError, match="code of your own"):
         run.export("keras")
+
+
+def test_a_file_that_nothing_here_could_prove_is_not_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(name: str) -> Any:
+        if name == "onnxruntime":
+            raise MissingExtra("ONNX", "onnx")
+        return pytest.fail("the file was written")
+
+    monkeypatch.setattr(onnx_writer, "library", missing)
+    with pytest.raises(MissingExtra, match=r"pip install 'ropero\[onnx\]'"):
+        export(run, out=tmp_path / "out" / "a.onnx")
+    assert not (tmp_path / "out").exists()
+    assert command(["export", str(run.folder), "--out", str(tmp_path / "out" / "a.onnx")]) == 2
+    assert "ropero[onnx]" in capsys.readouterr().err
+
+
+def test_a_file_that_could_not_be_looked_at_is_not_kept(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "fresh", lambda *_: Examined((Check(FILE, None, "Could not be looked at."),)))
+    with pytest.raises(DataError, match="The file was not kept"):
+        export(run, out=tmp_path / "out" / "a.onnx")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_without_keras_a_file_is_read_back_which_is_said(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(verb, "fresh", checks.examine)
+    monkeypatch.setattr(clients.util, "find_spec", lambda name: None)
+    assert command(["export", str(run.folder), "--out", str(tmp_path / "a.keras")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Not compared: Keras is not installed (pip install keras). The weights were read back" in said

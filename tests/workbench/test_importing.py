@@ -16,6 +16,7 @@ keras = pytest.importorskip("keras")
 
 from conftest import CLASSES  # noqa: E402
 
+import ropero as rp  # noqa: E402
 from ropero.cli.app import run  # noqa: E402
 from ropero.data.dataset import Splits  # noqa: E402
 from ropero.errors import DataError, UsageError  # noqa: E402
@@ -205,3 +206,150 @@ def test_classes_in_another_order_are_not_taken_by_place(
         importing.import_model(model, splits, RunStore())
     monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES))
     assert importing.import_model(model, splits, RunStore()).fresh
+
+
+def test_a_newer_ropero_keeps_the_runs_of_an_older_one(
+    model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = RunStore()
+    first = importing.import_model(model, splits, store).run
+    here = importing.runtime.environment
+    monkeypatch.setattr(importing.runtime, "environment", lambda *given: {**here(*given), "code_sha256": "0" * 64})
+    with monkeypatch.context() as patched:
+        patched.setattr(importing, "read", lambda *given: pytest.fail("was read anew"))
+        assert importing.import_model(model, splits, store).run.name == first.name
+    assert importing.import_model(model, splits, store, again=True).fresh
+
+
+def test_what_an_import_was_told_holds_for_the_next_verb(
+    model: Path, source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither --data nor --pixels is said twice; no data are loaded to find the run."""
+    told = say(capsys, "import", model, "--data", source, "--pixels", "0-255")
+    load = importing.data_verb.load
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    assert say(capsys, "evaluate", model)["run"] == told["run"]
+    monkeypatch.setattr(importing.data_verb, "load", load)
+    assert say(capsys, "evaluate", model, "--data", source)["run"] == told["run"]
+    newest = say(capsys, "import", model, "--data", source)["run"]
+    assert newest != told["run"]
+    assert say(capsys, "evaluate", model)["run"] == newest
+
+
+def test_other_data_are_another_run_and_moved_ones_are_not(
+    model: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = say(capsys, "evaluate", model, "--data", source)
+    content = dict(np.load(source))
+    np.savez(tmp_path / "fewer.npz", **{name: one[:48] for name, one in content.items()})
+    other = say(capsys, "evaluate", model, "--data", tmp_path / "fewer.npz")
+    assert other["run"] != first["run"]
+    moved = source.rename(tmp_path / "elsewhere.npz")
+    assert say(capsys, "evaluate", model, "--data", moved, "--split", "train")["run"] == first["run"]
+
+
+def weights_alone(model: Path, folder: Path) -> Path:
+    """fashion.weights.h5 with its plan, fashion.json, beside it."""
+    net = keras.models.load_model(model)
+    net.save_weights(folder / "fashion.weights.h5")
+    (folder / "fashion.json").write_text(net.to_json())
+    return folder / "fashion.weights.h5"
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_a_plan_that_was_found_and_edited_is_another_wish(
+    model: Path, splits: Splits, source: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "alone").mkdir()
+    path, store = weights_alone(model, tmp_path / "alone"), RunStore()
+    plan = path.with_name("fashion.json")
+    first = importing.import_model(path, splits, store)
+    assert first.run.origin is not None
+    assert (first.run.origin["plan"], first.run.origin["plan_named"]) == (importing.sha256_file(plan), False)
+    assert not importing.import_model(path, splits, store).fresh
+    assert importing.open_run(store, str(path)).run.name == first.run.name
+    plan.write_text(plan.read_text().replace('"relu"', '"tanh"'))
+    assert importing.remembered(store, path) is None
+    second = importing.open_run(store, str(path), str(source))
+    assert second.fresh
+    assert "tanh" in str(second.run.config.layers)
+    named = plan.rename(tmp_path / "named.json")
+    third = importing.import_model(path, splits, store, plan=named, pixels_are="0-255")
+    plan.write_text(named.read_text().replace('"tanh"', '"relu"'))
+    assert importing.open_run(store, str(path)).run.name == third.run.name  # what was named holds, whatever lies beside
+
+
+def test_a_plan_beside_a_whole_file_says_nothing(model: Path, splits: Splits) -> None:
+    store = RunStore()
+    first = importing.import_model(model, splits, store).run
+    model.with_name("fashion.keras.json").write_text("{}")
+    assert importing.import_model(model, splits, store).run.name == first.name
+
+
+def test_a_file_is_refused_before_data_are_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    (tmp_path / "bad.onnx").write_bytes(b"no graph in here")
+    for verb in ("import", "evaluate"):
+        assert run([verb, str(tmp_path / "bad.onnx")]) == 2
+        assert "bad.onnx" in capsys.readouterr().err
+
+
+def test_showing_a_file_imports_nothing(model: Path, source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["runs", "show", str(model)]) == 2
+    assert f"was not imported yet; `ropero import {model}`" in capsys.readouterr().err.replace("\n", " ")
+    assert RunStore().runs() == []
+    told = say(capsys, "import", model, "--data", source)
+    assert say(capsys, "runs", "show", model)["run"] == told["run"]
+    assert len(RunStore().runs()) == 1
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5", ".hdf5"])
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_verify_looks_at_what_a_file_has_become(
+    ending: str, model: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a file of Keras's own there is nothing to compare with."""
+    path = tmp_path / f"theirs{ending}"
+    net = keras.models.load_model(model)
+    net.save(tmp_path / "theirs.h5" if ending == ".hdf5" else path)
+    if ending == ".hdf5":
+        (tmp_path / "theirs.h5").rename(path)
+    assert run(["verify", str(path)]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "is none of ropero's exports" in said
+    assert f"`ropero import {path}`" in said.replace(" theirs", "theirs")
+    told = say(capsys, "import", path, "--data", source)
+    found = say(capsys, "verify", path)
+    assert (found["ok"], Path(found["model"]).name, found["file"]) == (True, told["run"], str(path.resolve()))
+    assert run(["verify", str(path)]) == 0
+    assert told["run"] in capsys.readouterr().err
+
+
+def test_python_imports_as_the_command_line_does(
+    model: Path, splits: Splits, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = rp.import_model(model, splits, pixels="0-1")
+    expected = np.load(model.with_name("expected.npy")).argmax(1)
+    assert trained.evaluate().predicted.tolist() == expected.tolist()
+    assert rp.import_model(str(model), splits, pixels="0-1").run.name == trained.run.name
+    assert rp.open_run(model).run.name == trained.run.name
+    assert rp.import_model(model, source).run.name != trained.run.name
+    assert rp.import_model(model, splits, pixels="0-1", again=True).run.name != trained.run.name
+    monkeypatch.setattr(importing.data_verb, "load", lambda *_, **__: pytest.fail("data were loaded"))
+    (model.parent / "bad.onnx").write_bytes(b"no graph in here")
+    with pytest.raises(DataError, match=r"bad\.onnx"):
+        rp.import_model(model.parent / "bad.onnx")
+    with pytest.raises(UsageError, match="Did you mean '0-255'"):
+        rp.import_model(model, pixels="0-254")
+
+
+def test_python_takes_an_engine(model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    trained = rp.import_model(model, splits, pixels="0-1")
+    with pytest.raises(UsageError, match="Did you mean 'onnxruntime'"):
+        trained.evaluate(engine="onnxruntim")
+    monkeypatch.setattr("ropero.export.engines.answers", lambda *_: pytest.fail("PyTorch computed"))
+    accuracy = trained.evaluate(engine="onnxruntime").accuracy
+    assert accuracy > 0.9

@@ -304,3 +304,24 @@ def test_changes_of_held_out_images_change_them_where_they_are(source: Path) -> 
     changed = cut(config, plain, Changes([Change(part="train", row=row, was=was, action="drop")])).test
     assert changed is not None
     assert set(held.rows) - set(changed.rows) == {row}
+
+
+def test_what_was_imported_is_no_training(store: RunStore, splits: Splits) -> None:
+    """Its config is the defaults, whoever trained it and how."""
+    run = train(splits, CONFIG, store).run
+    tried = {"scale": "0-1", "size": "as they are", "accuracy": 0.9, "log_loss": 0.3}
+    pixels = {"scale": "0-1", "size": "as they are", "why": "asked", "images": 120, "tried": [tried], "order": [],
+              "spare": 0}  # fmt: skip
+    note = {
+        "sha256": "0" * 64,
+        "asked": "",
+        "file": "softmax.h5",
+        "written_by": "Keras 3",
+        "pixels": pixels,
+        "notes": [],
+    }
+    run.note(imported=note)
+    assert run.origin == note
+    done = train(splits, CONFIG, store)
+    assert (done.how, done.run.name == run.name) == ("new", False)
+    assert train(splits, CONFIG, store).run.name == done.run.name

@@ -13,8 +13,8 @@ from tampering import other_card, other_weights
 import ropero as rp
 from ropero.cli.app import run as command
 from ropero.data.dataset import Splits
-from ropero.errors import RunError
-from ropero.export.checks import FILE, PREDICTIONS
+from ropero.errors import DataError, RunError
+from ropero.export.checks import FILE, PREDICTIONS, Check, Examined
 from ropero.export.formats import FORMATS
 from ropero.models import checkpoint
 from ropero.runs import Run, RunStore
@@ -171,3 +171,23 @@ def test_samples_are_stored_when_a_run_is_trained(run: Run, tmp_path: Path) -> N
     assert found.logits.shape == (8, 3)
     shutil.copytree(run.folder, tmp_path / "elsewhere")
     assert of_run(tmp_path / "elsewhere").checks[-1].ok
+
+
+def test_a_file_that_could_not_be_looked_at_is_not_found_right(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(network("softmax"), "onnx", tmp_path, "softmax")
+    monkeypatch.setattr(verb, "fresh", lambda *_: Examined((Check(FILE, None, "Could not be looked at. ONNX ..."),)))
+    assert not rp.verify(path).ok
+    assert command(["verify", str(path)]) == 2
+    said = capsys.readouterr()
+    assert "net.onnx could not be looked at." in " ".join(said.err.split())
+    assert "failed" not in said.out + said.err
+
+
+def test_a_file_of_no_kind_that_ropero_reads_is_one_sentence(store: RunStore, tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("a note")
+    with pytest.raises(DataError, match="is no model that ropero reads"):
+        verify(tmp_path / "x.txt", store)
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    assert verify(tmp_path / "x.safetensors", store).checks[0].ok is False
