@@ -17,6 +17,7 @@ keras = pytest.importorskip("keras")
 
 from ropero.errors import DataError  # noqa: E402
 from ropero.export import keras_reader  # noqa: E402
+from ropero.models import designs, entries  # noqa: E402
 from ropero.models.layers import Flatten, Layer, Reshape  # noqa: E402
 from ropero.models.spatial import Permute, ToColour  # noqa: E402
 
@@ -67,6 +68,11 @@ def nested_in_a_graph(x: Any) -> Any:
 def shared(x: Any) -> Any:
     dense = L.Dense(28, activation="relu")
     return L.Dense(10, activation="softmax")(L.Flatten()(dense(dense(L.Reshape((28, 28))(x)))))
+
+
+def two_heads(x: Any) -> Any:
+    heads = [L.Dense(10, activation="softmax")(L.Flatten()(L.Conv2D(3, 5, strides=3)(x))) for _ in range(2)]
+    return L.Average()(heads)
 
 
 def measured() -> Model:
@@ -153,6 +159,11 @@ MODELS: dict[str, Callable[[], Model]] = {
     "shared": lambda: wired(shared),
     "no dense": lambda: chain(L.Conv2D(10, 5, strides=3), L.GlobalAveragePooling2D(), L.Softmax()),
     "two softmaxes": lambda: chain(*end(), L.Softmax()),
+    "dropout behind softmax": lambda: chain(*end(), L.Dropout(0.2)),
+    "softmax laid otherwise": lambda: chain(*end(), L.Reshape((5, 2)), L.Flatten()),
+    "mean of softmaxes": lambda: chain(L.Conv2D(10, 5, strides=3), L.Softmax(), L.GlobalAveragePooling2D()),
+    "two heads": lambda: wired(two_heads),
+    "two softmaxes and dropout": lambda: chain(*end(), L.Softmax(), L.Dropout(0.2)),
     "noise": lambda: chain(
         L.GaussianNoise(0.1), L.GaussianDropout(0.1), L.AlphaDropout(0.1), L.ActivityRegularization(0.1), *end()
     ),
@@ -211,9 +222,10 @@ def test_a_network_of_keras_is_the_same_function_here(name: str, ending: str, tm
     assert np.ptp(expected) > 1e-3  # a network that says the same of everything proves nothing
 
 
+@pytest.mark.parametrize("behind", [[], [L.Dropout(0.1), L.Reshape((5, 2)), L.Flatten()]], ids=["last", "laid otherwise"])
 @pytest.mark.filterwarnings("ignore")
-def test_sigmoids_become_shares_in_the_same_order(tmp_path: Path) -> None:
-    twin = shaken(chain(*end("sigmoid")))
+def test_sigmoids_become_shares_in_the_same_order(behind: list[Any], tmp_path: Path) -> None:
+    twin = shaken(chain(*end("sigmoid"), *behind))
     twin.save(tmp_path / "model.keras")
     model = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10).model
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
@@ -221,6 +233,19 @@ def test_sigmoids_become_shares_in_the_same_order(tmp_path: Path) -> None:
     with torch.inference_mode():
         found = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).softmax(1).numpy()
     np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_probabilities_before_the_end_are_logits_in_the_list_that_is_kept(tmp_path: Path) -> None:
+    twin = shaken(wired(two_heads))
+    twin.save(tmp_path / "model.keras")
+    built = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10)
+    again = designs.build(entries.from_json(built.layers), (1, 28, 28), 10).eval()
+    again.load_state_dict(built.model.state_dict())
+    pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
+    with torch.inference_mode():
+        found = again(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
+    np.testing.assert_allclose(found.softmax(1), np.asarray(twin.predict(pixels, verbose=0)), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
