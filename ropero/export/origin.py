@@ -6,12 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ropero.export.pixels import ABOUT, AS_BUILT, POOR
+from ropero.export.pixels import ABOUT, AS_BUILT, CONFIG, OVERRULED, POOR, TRIED
 from ropero.metrics.statistics import wilson_interval
-from ropero.texts import t
+from ropero.texts import mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 NEAR = 0.01  # in accuracy; twice that in log loss
+_REASONS = {
+    "card": mark("so its file says"),
+    CONFIG: mark("its own first layer says so"),
+    "asked": mark("as you wanted"),
+    TRIED: mark("the best of {n} ways that were tried on training images"),
+    OVERRULED: mark("its own first layer says {said}, but shown that way it is right on {accuracy} only"),
+}
 
 
 def about(scale: str) -> str:
@@ -27,12 +34,7 @@ def is_taken(origin: Mapping[str, Any], tried: Mapping[str, Any]) -> bool:
 def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """What it was, and how it is shown its pixels, with the reason."""
     seen = origin["pixels"]
-    why = {
-        "card": t("so its file says"),
-        "config": t("its own first layer says so"),
-        "asked": t("as you wanted"),
-        "tried": t("the best of {n} ways that were tried on training images", n=len(seen["tried"])),
-    }[seen["why"]]
+    why = t(_REASONS[seen["why"]], n=len(seen["tried"]), **_doubted(seen))
     taken = next(one for one in seen["tried"] if is_taken(origin, one))
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
     said = [
@@ -65,6 +67,14 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
             t("That is poor: was it made for other pictures or classes, or for pixels prepared in another way?")
         )
     return [*said, *origin["notes"]]
+
+
+def _doubted(seen: Mapping[str, Any]) -> dict[str, str]:
+    """What its config says of its pixels, where that was not taken, and how much was right so."""
+    said = seen.get("said", "")  # older runs remember no such thing
+    way = said, seen["size"]
+    rate = next((one["accuracy"] for one in seen["tried"] if (one["scale"], one["size"]) == way), 0.0)
+    return {"said": about(said), "accuracy": percent(rate, 1)} if said else {}
 
 
 def _is_near(one: Mapping[str, Any], taken: Mapping[str, Any]) -> bool:

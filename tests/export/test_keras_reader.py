@@ -222,7 +222,7 @@ def test_a_network_of_keras_is_the_same_function_here(name: str, ending: str, tm
     assert np.ptp(expected) > 1e-3  # a network that says the same of everything proves nothing
 
 
-@pytest.mark.parametrize("behind", [[], [L.Dropout(0.1), L.Reshape((5, 2)), L.Flatten()]], ids=["last", "laid otherwise"])
+@pytest.mark.parametrize("behind", [[], [L.Dropout(0.1), L.Reshape((5, 2)), L.Flatten()]], ids=len)
 @pytest.mark.filterwarnings("ignore")
 def test_sigmoids_become_shares_in_the_same_order(behind: list[Any], tmp_path: Path) -> None:
     twin = shaken(chain(*end("sigmoid"), *behind))
