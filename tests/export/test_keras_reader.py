@@ -59,6 +59,13 @@ def nested(frozen: bool) -> Model:
     return chain(inner, middle, *end(None), L.Softmax())
 
 
+def thawed() -> Model:
+    inner = keras.Sequential([keras.Input((28, 28, 1)), *(L.Conv2D(1, 3, padding="same") for _ in range(3))])
+    inner.trainable = False
+    inner.layers[1].trainable = True
+    return chain(inner, *end())
+
+
 def nested_in_a_graph(x: Any) -> Any:
     inner = keras.Sequential([L.Conv2D(3, 3, strides=2), L.BatchNormalization()])
     inner.trainable = False
@@ -155,6 +162,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "other merges": lambda: wired(others),
     "nested": lambda: nested(frozen=False),
     "nested frozen": lambda: nested(frozen=True),
+    "nested thawed": thawed,
     "nested in a graph": lambda: wired(nested_in_a_graph),
     "shared": lambda: wired(shared),
     "no dense": lambda: chain(L.Conv2D(10, 5, strides=3), L.GlobalAveragePooling2D(), L.Softmax()),
