@@ -48,16 +48,16 @@ def _is_counted(file: KerasFile) -> bool:
 
 
 def fill(
-    file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], shortened: Mapping[int, int] | None = None
+    file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], columns: Mapping[int, Sequence[int]] | None = None
 ) -> None:
     """Put the file's weights into the slots of each leaf, found by id.
 
     Args:
-        shortened: leaves of which only so many of the last dimension are wanted.
+        columns: which ones of the last dimension are wanted of a leaf, where not all as they are.
 
     Raises DataError where an array lacks, is one too many, has another shape, or holds what is no finite number.
     """
-    taking = _Taking(slots, shortened or {}, file.backend == "theano")
+    taking = _Taking(slots, columns or {}, file.backend == "theano")
     found = dict(_counted(file.arrays, tree, slots)) if _is_counted(file) else dict(_listed(file, tree, taking))
     for leaf in {id(leaf): leaf for leaf in tree.leaves()}.values():
         wanted, given = taking.slots_of(leaf), found.get(id(leaf), [])
@@ -72,11 +72,11 @@ def fill(
 
 @dataclass(frozen=True, eq=False)
 class _Taking:
-    """What the layers take of a file: the slots of each, and how many of the last dimension, by the leaf's id; whether
-    kernels are Theano's."""
+    """What the layers take of a file: the slots of each, and which ones of the last dimension, by the leaf's id;
+    whether kernels are Theano's."""
 
     slots: Mapping[int, Sequence[Slot]]
-    shortened: Mapping[int, int]
+    columns: Mapping[int, Sequence[int]]
     is_turned: bool
 
     def slots_of(self, leaf: Leaf) -> Sequence[Slot]:
@@ -86,8 +86,9 @@ class _Taking:
         """An array of the file as the slot has it."""
         if array.ndim != len(slot.shape):
             return array  # `_put` has the sentence for it
-        keep = self.shortened.get(id(leaf))
-        array = array if keep is None else array[..., :keep]
+        columns = list(self.columns.get(id(leaf), ()))
+        if columns and array.shape[-1] > max(columns):
+            array = array[..., columns]
         turned = self.is_turned and "kernel" in slot.name and ALIASES.get(leaf.kind, leaf.kind) in CONVOLUTIONS
         return _turned(array) if turned else array
 

@@ -11,25 +11,56 @@ from dataclasses import replace
 
 import torch
 
+from ropero.errors import UsageError
 from ropero.export.keras_layers import Line
-from ropero.models.activations import Activation, Softmax
+from ropero.models.activations import ELU, Activation, LeakyReLU, ReLU, Softmax
 from ropero.models.classifier import Classifier
 from ropero.models.layers import LOG_SOFTMAX, SOFTMAX, Dense, Dropout, Flatten, Layer, Reshape
 from ropero.models.pooling import GlobalAveragePooling1D, GlobalAveragePooling2D
+from ropero.texts import t
 
+Columns = dict[int, Sequence[int]]  # of the last weights, which outputs they give, by the leaf's id
 _IMAGES = 3
 _CLOSE = 1e-4  # of a sum of probabilities to 1
 _PASSING = (Dropout, Flatten, Reshape, GlobalAveragePooling1D, GlobalAveragePooling2D)  # leave a sigmoid one
+_ALIKE = (*_PASSING[:2], *_PASSING[3:], Activation, ELU, LeakyReLU, ReLU, Softmax)  # do the same with every output
 
 
-def cut(lines: list[Line], classes: int) -> list[Line]:
-    """The network without its outputs beyond the classes, where its last weights are those of a Dense."""
-    place = next((at for at in reversed(range(len(lines))) if lines[at].leaf is not None), 0)
-    last = lines[place].layer if lines else None
-    if isinstance(last, Dense) and last.units is not None and last.units > classes:
-        shorter = Line(replace(last, units=classes), lines[place].leaf)
-        return [*lines[:place], shorter, *lines[place + 1 :]]
-    return lines
+def chosen(lines: list[Line], classes: int, order: Sequence[int] = ()) -> tuple[list[Line], Columns]:
+    """(the network with the outputs that are wanted of it, the columns of the last Dense that give them, by its leaf).
+
+    Args:
+        order: which output becomes the first, the second and so on; the first ones, as many as classes, when left out.
+
+    Raises UsageError for an order that a network cannot be brought into, as its last weights are no Dense's.
+    """
+    found = _last_dense(lines)
+    columns = order or range(classes)
+    if found is None or found[1] <= max(columns):
+        if order:
+            raise UsageError(
+                t("Its classes stand in another order than the data's, and its last weights are not those of a Dense "
+                  "layer, whose outputs could be exchanged; give data in its order.")
+            )  # fmt: skip
+        return lines, {}
+    place, units = found
+    if len(columns) == units and list(columns) == list(range(classes)):
+        return lines, {}
+    last = replace(lines[place], layer=replace(lines[place].layer, units=classes))  # type: ignore[call-arg]
+    return [*lines[:place], last, *lines[place + 1 :]], {id(lines[place].leaf): columns}
+
+
+def _last_dense(lines: Sequence[Line]) -> tuple[int, int] | None:
+    """(where the Dense stands whose outputs are the network's, each on its own way to the end, how many they are); None
+    without such."""
+    for place in reversed(range(len(lines))):
+        layer, leaf = lines[place].layer, lines[place].leaf
+        if isinstance(layer, Dense):
+            once = sum(one.leaf is leaf for one in lines) == 1
+            return (place, layer.units) if once and isinstance(layer.units, int) else None
+        if layer.inputs or not isinstance(layer, _ALIKE):
+            break
+    return None
 
 
 def gives_shares(model: Classifier, layers: Sequence[Layer]) -> bool:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ropero.export import keras_arrays, keras_config, keras_ends, keras_layers
 from ropero.export.foreign import Built, Foreign, Sides
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
+from ropero.export.keras_ends import Columns
 from ropero.export.keras_layers import Line
 from ropero.models import designs, entries
 from ropero.models.activations import Activation
@@ -43,9 +45,11 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
     with _about(path):
         network = keras_config.parse(file.config)
 
-    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
+    def build(
+        prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int, order: Sequence[int] = ()
+    ) -> Built:
         with _about(path):
-            return _built(file, network, prefix, input_shape, classes)
+            return _built(file, network, prefix, input_shape, classes, order)
 
     def outputs(shape: tuple[int, ...]) -> int:
         with _about(path):
@@ -58,6 +62,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         sha256=sha256_file(path),
         wants=_wants(file, network),
         build=build,
+        ordered=lambda order: partial(build, order=order),
         outputs=outputs,
         scaled=_scaled(file, network),
         channels_first=_is_channels_first(network),
@@ -90,25 +95,28 @@ def _about(path: Path) -> Iterator[None]:
 
 
 def _built(
-    file: KerasFile, network: Network, prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int
+    file: KerasFile,
+    network: Network,
+    prefix: Sequence[Layer],
+    input_shape: tuple[int, int, int],
+    classes: int,
+    order: Sequence[int],
 ) -> Built:
-    """The network behind the prefix. Raises DataError or UsageError."""
+    """The network behind the prefix, its outputs in an order. Raises DataError or UsageError."""
     named = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
     channels, height, width = input_shape
     shape: Shape = (height, width, channels)
     for layer in named:
         layer.check(shape)
         shape = layer.output(shape)
-    whole = keras_layers.lines(network, shape, file.version)
-    lines = keras_ends.cut(whole, classes)
-    shortened = {id(one.leaf): classes for one, other in zip(lines, whole, strict=True) if one is not other}
+    lines, columns = keras_ends.chosen(keras_layers.lines(network, shape, file.version), classes, order)
     first = named[-1].name if named else INPUT
     layers = [*named, *(_behind(line.layer, first, line is lines[0] and bool(named)) for line in lines)]
     leaves = {line.layer.name: line.leaf for line in lines if line.leaf is not None}
 
     def made() -> Classifier:
         model = designs.build(entries.from_json(entries.to_json(layers)), input_shape, classes)
-        return _filled(model, file, network, leaves, shortened)
+        return _filled(model, file, network, leaves, columns)
 
     model = made()
     if keras_ends.gives_shares(model, layers):
@@ -118,14 +126,14 @@ def _built(
 
 
 def _filled(
-    model: Classifier, file: KerasFile, network: Network, leaves: Mapping[str, Leaf], shortened: Mapping[int, int]
+    model: Classifier, file: KerasFile, network: Network, leaves: Mapping[str, Leaf], columns: Columns
 ) -> Classifier:
     """The network with its weights, in eval mode. Raises DataError as `keras_arrays.fill`."""
     places: dict[int, list[Sequence[Slot]]] = {}
     for name, layer, module in designs.parts(model):
         if name in leaves:
             places.setdefault(id(leaves[name]), []).append([one for one in slots(layer, module) if one.name != COUNT])
-    keras_arrays.fill(file, network.tree, {leaf: one[0] for leaf, one in places.items()}, shortened)
+    keras_arrays.fill(file, network.tree, {leaf: one[0] for leaf, one in places.items()}, columns)
     for first_one, *others in places.values():  # a layer that is used several times
         for other in others:
             for source, target in zip(first_one, other, strict=True):

@@ -16,6 +16,7 @@ from ropero.data.note import DataNote
 from ropero.data.raw import Progress
 from ropero.errors import DataError, RoperoError, unknown
 from ropero.export import pixels
+from ropero.export.foreign import fitted
 from ropero.export.reader import is_model_file, read
 from ropero.models import checkpoint
 from ropero.models.classifier import count_parameters
@@ -93,16 +94,7 @@ def import_model(
     found = None if again else _equal(store, wish, DataNote.of(splits), environment)
     if found:
         return Imported(found, False)
-    foreign = read(path, plan)
-    if foreign.classes != splits.classes and sorted(foreign.classes) == sorted(splits.classes):
-        raise DataError(
-            t(
-                "{path} names its classes in the order {theirs}, and the data have {ours}; give data in its order.",
-                path=path.name,
-                theirs=", ".join(foreign.classes),
-                ours=", ".join(splits.classes),
-            )
-        )
+    foreign = fitted(read(path, plan), splits.classes, path.name)
     try:
         built, seeing = pixels.find(foreign, splits.train, pixels_are)
     except DataError as error:

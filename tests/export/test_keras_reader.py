@@ -277,9 +277,11 @@ def test_channels_that_come_first_are_turned(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits, np.asarray(twin.predict(pixels, verbose=0)), atol=1e-4)
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
 @pytest.mark.filterwarnings("ignore")
-def test_outputs_beyond_the_classes_are_left_away(tmp_path: Path) -> None:
-    twin = shaken(chain(L.Flatten(), L.Dense(11)))
+def test_outputs_beyond_the_classes_are_left_away(is_nested: bool, tmp_path: Path) -> None:
+    last = [L.Flatten(), L.Dense(11)]
+    twin = shaken(chain(keras.Sequential(last)) if is_nested else chain(*last))
     twin.save(tmp_path / "model.h5")
     found = keras_reader.read(tmp_path / "model.h5")
     assert found.outputs((28, 28, 1)) == 11
@@ -287,6 +289,48 @@ def test_outputs_beyond_the_classes_are_left_away(tmp_path: Path) -> None:
     with torch.inference_mode():
         logits = found.build([], (1, 28, 28), 10).model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).numpy()
     np.testing.assert_allclose(logits, np.asarray(twin.predict(pixels, verbose=0))[:, :10], atol=1e-4)
+
+
+ENDS: dict[str, Callable[[], Model]] = {
+    "softmax": lambda: chain(*end()),
+    "softmax and dropout": lambda: chain(*end(), L.Softmax(), L.Dropout(0.1)),
+    "sigmoid": lambda: chain(*end("sigmoid")),
+    "activations": lambda: chain(*end("tanh"), L.LeakyReLU(), L.Activation("softmax")),
+    "pooled": lambda: chain(L.Conv2D(3, 5, strides=3), L.Dense(10), L.GlobalAveragePooling2D(), L.Softmax()),
+    "nested": lambda: chain(L.Conv2D(3, 5), keras.Sequential([L.Flatten(), L.Dense(10), L.Softmax()])),
+}
+UNMOVED: dict[str, Callable[[], Model]] = {
+    "no dense": lambda: chain(L.Conv2D(10, 5, strides=3), L.GlobalAveragePooling2D(), L.Softmax()),
+    "norm behind": lambda: chain(*end(None), L.BatchNormalization(), L.Softmax()),
+    "two heads": lambda: wired(two_heads),
+    "too few": lambda: chain(L.Flatten(), L.Dense(9)),
+}
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_come_in_the_order_that_is_wanted(name: str, ending: str, tmp_path: Path) -> None:
+    twin, order = shaken(ENDS[name]()), [3, 1, 2, 0, 9, 8, 7, 6, 5, 4]
+    twin.save(tmp_path / f"model.{ending}")
+    ordered = keras_reader.read(tmp_path / f"model.{ending}").ordered
+    assert ordered is not None
+    pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
+    with torch.inference_mode():
+        given = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
+        found = ordered(order)([], (1, 28, 28), 10).model(given).softmax(1).numpy()
+    expected = np.asarray(twin.predict(pixels, verbose=0))[:, order]
+    np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", UNMOVED)
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_of_other_layers_stay_where_they_are(name: str, tmp_path: Path) -> None:
+    UNMOVED[name]().save(tmp_path / "model.keras")
+    ordered = keras_reader.read(tmp_path / "model.keras").ordered
+    assert ordered is not None
+    with pytest.raises(DataError, match=r"^model.keras: Its classes stand in another order than the data's, and"):
+        ordered(range(10)[::-1])([], (1, 28, 28), 10)
 
 
 @pytest.mark.parametrize("ending", ["h5", "weights.h5"])
