@@ -84,6 +84,8 @@ class _Taking:
 
     def laid(self, leaf: Leaf, slot: Slot, array: Array) -> Array:
         """An array of the file as the slot has it."""
+        if gates := _cudnn_gates(leaf):
+            array = _of_cudnn(array, slot, gates)
         if array.ndim != len(slot.shape):
             return array  # `_put` has the sentence for it
         columns = list(self.columns.get(id(leaf), ()))
@@ -99,6 +101,29 @@ class _Taking:
 
 
 _TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias", "recurrent_kernel", "mean", "variance"}
+
+
+def _cudnn_gates(leaf: Leaf) -> int:
+    """How many gates a layer for NVIDIA's cards has, also one inside another layer; 0 of any other."""
+    inner = leaf.options.get("layer")
+    kind = str(inner.get("class_name")) if isinstance(inner, Mapping) else leaf.kind
+    return {"CuDNNLSTM": 4, "CuDNNGRU": 3}.get(kind, 0)
+
+
+def _of_cudnn(array: Array, slot: Slot, gates: int) -> Array:
+    """An array of CuDNNLSTM or CuDNNGRU as LSTM and GRU have it; of another shape, as it is.
+
+    Keras keeps the numbers of a gate as cuDNN wants them, (U, D) row by row, in an array that it calls (D, U), and both
+    biases one behind the other; an LSTM has their sum.
+    """
+    if slot.name == "bias":
+        if array.shape != (2 * gates * (slot.shape[-1] // gates),):
+            return array
+        both = array.reshape(2, -1)
+        return both if len(slot.shape) == 2 else both.sum(0)
+    if array.shape != slot.shape:
+        return array
+    return np.hstack([part.reshape(part.shape[::-1]).T for part in np.split(array, gates, axis=1)])
 
 
 def _turned(kernel: Array) -> Array:

@@ -49,8 +49,6 @@ REFUSED = {
     "MultiHeadAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
-    "CuDNNLSTM": mark("it is made for NVIDIA's cards alone; keras.layers.LSTM takes its weights."),
-    "CuDNNGRU": mark("it is made for NVIDIA's cards alone; keras.layers.GRU takes its weights."),
     "RandomCrop": mark("it cuts out a part of the picture, when answering too."),
 }
 CELLS = {"SimpleRNNCell": "SimpleRNN", "LSTMCell": "LSTM", "GRUCell": "GRU"}
@@ -127,10 +125,9 @@ def _refuse(reason: str) -> NoReturn:
 def _add(making: _Making, call: Call) -> None:
     """The lines of a call. Raises UsageError for what is not read."""
     leaf = call.leaf
-    kind = ALIASES.get(leaf.kind, leaf.kind)
     if leaf.package and leaf.package != OPERATIONS:
         _refuse(t("it is a class of its author's ({name}), whose code a file does not hold.", name=leaf.package))
-    made = _layers(making, call, kind)
+    made = _layers(making, call)
     sources = [making.names[value] for value in call.inputs]
     if not made:
         making.names[call.output] = sources[0]
@@ -156,24 +153,21 @@ def after(layer: Layer, before: Sequence[Shape]) -> Shape:
     return layer.output(before[0])
 
 
-def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
+def _layers(making: _Making, call: Call) -> list[tuple[Layer, bool]]:
     """ropero's layers for a call, and which of them has its weights."""
-    options = dict(call.leaf.options)
     shape = making.shapes[making.names[call.inputs[0]]]
-    if call.leaf.package == OPERATIONS or kind == "TFOpLambda" or call.constants:
+    if call.leaf.package == OPERATIONS or call.leaf.kind == "TFOpLambda" or call.constants:
         return [(operation(call), False)]
+    kind, options = _today(call.leaf.kind, call.leaf.options)
     if kind in INERT:
         return []
     if kind in REFUSED:
         _refuse(t(REFUSED[kind]))
     if kind == "TimeDistributed":
-        inner = options["layer"]
-        kind, options = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
+        kind, options = _today(options["layer"]["class_name"], options["layer"]["config"])
         if kind not in STEPWISE or len(shape) != 2:
             _refuse(t("TimeDistributed is read around layers of vectors alone ({known}), not around {kind}.",
                       known=", ".join(sorted(STEPWISE)), kind=kind[:60]))  # fmt: skip
-    if kind == "RNN":
-        kind, options = _cell(options)
     if kind == "Bidirectional":
         return [(_both(making, options), True)]
     if kind == "Flatten" and options.get("data_format") == CHANNELS_FIRST and len(shape) > 1:
@@ -294,6 +288,13 @@ _FUNCTIONS = {
 _CELL_KINDS = ("SimpleRNN", "LSTM", "GRU")
 
 
+def _today(kind: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A layer's kind as Keras 3 calls it, and its options."""
+    if kind == "RNN":
+        return _cell(options)
+    return ALIASES.get(kind, kind), {**options, **({"reset_after": True} if kind == "CuDNNGRU" else {})}
+
+
 def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """keras.layers.RNN around one of Keras's cells is that layer."""
     cell = options["cell"]
@@ -306,10 +307,7 @@ def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _both(making: _Making, options: Mapping[str, Any]) -> Layer:
     """Bidirectional with its layer, and with the way back where that is given as its own."""
-    inner = options["layer"]
-    kind, own = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
-    if kind == "RNN":
-        kind, own = _cell(own)
+    kind, own = _today(options["layer"]["class_name"], options["layer"]["config"])
     if kind not in _CELL_KINDS:
         _refuse(t("it holds {kind}; ropero reads it around SimpleRNN, LSTM and GRU.", kind=str(kind)[:60]))  # fmt: skip
     if own.get("go_backwards"):
@@ -317,9 +315,9 @@ def _both(making: _Making, options: Mapping[str, Any]) -> Layer:
     ((layer, _),) = _translated(making, kind, own, is_last=False)
     back = options.get("backward_layer")
     if isinstance(back, Mapping):
-        theirs = {**back["config"], "go_backwards": False}
-        ((other, _),) = _translated(making, kind, theirs, is_last=False)
-        if ALIASES.get(back["class_name"], back["class_name"]) != kind or other != layer:
+        another, theirs = _today(back["class_name"], back["config"])
+        ((other, _),) = _translated(making, kind, {**theirs, "go_backwards": False}, is_last=False)
+        if another != kind or other != layer:
             _refuse(t("its two layers are of different kinds or options."))
     merge = options.get("merge_mode", "concat")
     if merge is None:
