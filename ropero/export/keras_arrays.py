@@ -165,10 +165,13 @@ def _listed(file: KerasFile, tree: Tree, taking: _Taking) -> Iterator[tuple[int,
 
 
 def _group_names(file: KerasFile, tree: Tree) -> list[str]:
-    """What the file calls the layers; by their place where that can be, since a bare list has no name in its config."""
+    """What the file calls the layers: as its config does, else by their place, since a model in a bare list has no name
+    in its config. Operations are no layers to the file."""
     names = _names(file.attributes.get("", {}), "layer_names")
     places = [number for number, child in enumerate(tree.children) if child.kind != "InputLayer"]
     found = [child.name for child in tree.children]
+    if len(set(found)) == len(found) and set(names) <= set(found):
+        return found
     if len(names) == len(places) < len(found) or len(names) == len(found):
         for name, place in zip(names, places if len(names) < len(found) else range(len(found)), strict=True):
             found[place] = name

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from ropero.errors import DataError, RoperoError, UsageError, did_you_mean
+from ropero.export import keras_operations
 from ropero.export.keras_config import OPERATIONS, Call, Leaf, Network
 from ropero.export.keras_container import plain_name
 from ropero.export.keras_options import ALIASES, HARMLESS, READ, RENAMED, TRAINING_ONLY, is_neutral, plain
 from ropero.models.activations import Activation, Softmax
 from ropero.models.entries import LAYERS
-from ropero.models.layers import ACTIVATIONS, LINEAR, LOG_SOFTMAX, SOFTMAX, Layer, Rescaling, Shape
+from ropero.models.layers import ACTIVATIONS, LINEAR, LOG, LOG_SOFTMAX, SOFTMAX, Layer, Shape
 from ropero.models.merging import INPUT, Merge
 from ropero.models.spatial import Permute
 from ropero.texts import mark, t
@@ -31,7 +32,6 @@ INERT = {
     "AugMix",
 }  # fmt: skip
 _PROGRAM = mark("it is an operation between the layers; of these ropero reads sums, products, and those with a number.")
-_ARITHMETIC = {"truedivide": "divide", "truediv": "divide", "div": "divide", "sub": "subtract", "mul": "multiply"}
 _WORDS = mark("it reads words, not pixels.")
 _ATTENTION = mark("ropero has no such layer.")
 # Layers that many models have and that ropero does not read, and why.
@@ -156,8 +156,13 @@ def after(layer: Layer, before: Sequence[Shape]) -> Shape:
 def _layers(making: _Making, call: Call) -> list[tuple[Layer, bool]]:
     """ropero's layers for a call, and which of them has its weights."""
     shape = making.shapes[making.names[call.inputs[0]]]
-    if call.leaf.package == OPERATIONS or call.leaf.kind == "TFOpLambda" or call.constants:
-        return [(operation(call), False)]
+    if keras_operations.is_operation(call):
+        try:
+            kind, options = keras_operations.plain(call, shape)
+        except UsageError as error:
+            _refuse(str(error))
+        made = _translated(making, kind, options, is_last=call.output == making.last)
+        return [(layer, False) for layer, _ in made]
     kind, options = _today(call.leaf.kind, call.leaf.options)
     if kind in INERT:
         return []
@@ -184,30 +189,6 @@ def _layers(making: _Making, call: Call) -> list[tuple[Layer, bool]]:
         back = [(Permute(dims=(3, 1, 2)), False)] if len(after(layer, [turned])) == 3 else []
         made = [(Permute(dims=(2, 3, 1)), False), made[0], *back, *made[1:]]
     return made
-
-
-def operation(call: Call) -> Layer:
-    """x / 255 and the like, and sums and products of two values, as layers. Raises UsageError for any other one."""
-    kind = str(call.leaf.options.get("function", call.leaf.kind)).rpartition(".")[2].lower()
-    name = _ARITHMETIC.get(kind, kind)
-    if len(call.inputs) == 2 and not call.constants and name in ("add", "subtract", "multiply"):
-        return LAYERS[name.capitalize()]()
-    if len(call.inputs) == 1 and len(call.constants) == 1:
-        ((place, number),) = call.constants.items()
-        lines = {
-            ("add", 0): (1.0, number),
-            ("add", 1): (1.0, number),
-            ("subtract", 0): (-1.0, number),
-            ("subtract", 1): (1.0, -number),
-            ("multiply", 0): (number, 0.0),
-            ("multiply", 1): (number, 0.0),
-        }
-        if number:
-            lines["divide", 1] = (1 / number, 0.0)
-        if (name, place) in lines:
-            scale, offset = lines[name, place]
-            return Rescaling(scale=scale, offset=offset)
-    _refuse(t(_PROGRAM))
 
 
 def _translated(making: _Making, kind: str, options: Mapping[str, Any], is_last: bool) -> list[tuple[Layer, bool]]:
@@ -272,7 +253,7 @@ def _function(making: _Making, value: Any) -> str:
     name = _FUNCTIONS.get(name, name)
     if making.is_old and name == "hard_sigmoid":
         return "hard_sigmoid_2"
-    if name not in (LINEAR, SOFTMAX, *ACTIVATIONS):
+    if name not in (LINEAR, SOFTMAX, *ACTIVATIONS) or name == LOG:  # which is ropero's own
         _refuse(t("its activation {name} is none of Keras's that ropero knows, perhaps a function of its author's.",
                   name=name[:60]))  # fmt: skip
     return name

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ropero.errors import DataError, UsageError
-from ropero.export import keras_arrays, keras_config, keras_ends, keras_layers
+from ropero.export import keras_arrays, keras_config, keras_ends, keras_layers, keras_operations
 from ropero.export.foreign import Built, Foreign, Sides
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
@@ -174,7 +174,7 @@ def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | No
         kind, options = call.leaf.kind, dict(call.leaf.options)
         if len(call.constants) == 1:  # x / 255
             with suppress(UsageError):
-                options, kind = vars(keras_layers.operation(call)), "Rescaling"
+                kind, options = keras_operations.plain(call, ())
         if kind == "Rescaling":
             scale = options.get("scale")
             return "0-255" if isinstance(scale, int | float) and 0 < scale < 0.05 else None
@@ -186,7 +186,7 @@ def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | No
 
 
 _PASSED = {"InputLayer", "Reshape", "Flatten", "Permute", "ZeroPadding2D", "Dropout", "Resizing", "GaussianNoise",
-           *keras_layers.INERT}  # fmt: skip
+           "Cast", "ExpandDims", "Squeeze", "Transpose", *keras_layers.INERT}  # fmt: skip
 
 
 def _moments(file: KerasFile, network: Network, leaf: Leaf) -> tuple[float, float] | None:
