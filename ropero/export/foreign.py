@@ -6,16 +6,19 @@ Knows nothing of the files (`keras_reader.py`, `onnx_reader.py`) or of how its p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ropero.errors import DataError
 from ropero.models.classifier import Classifier
 from ropero.models.graphs import GraphCard
 from ropero.models.layers import Layer
+from ropero.texts import joined, t
 
 Sides = tuple[int | None, ...]
 Note = tuple[str, Mapping[str, Any]]  # what its owner should know: a code of `origin.py`, and its values
 REPEATED = "repeated"  # layers that are used several times: names
+RENAMED = "renamed"  # a file calls its classes otherwise than the data: theirs, ours
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +43,10 @@ class Foreign:
     network behind layers that bring ropero's pixels, (N, C, H, W) in [0, 1], to that shape; raises DataError.
     outputs: how many values it gives for an input of a shape, None where only building tells. scaled: what its own
     first layer says of the scale of its pixels: (mean, deviation) of what it was made for, or the name of a convention
-    of `pixels.py`; None where it is silent. classes: their names where the file has them. card: of ropero's own
-    exports. notes: what its owner should know. facts: what else a run remembers of it.
+    of `pixels.py`; None where it is silent. ordered: what builds it with its outputs in another order, of which it gets
+    the first one's number, the second one's and so on, or raises DataError; None where that cannot be. classes: their
+    names where the file has them. card: of ropero's own exports. notes: what its owner should know. facts:
+    what else a run remembers of it.
     """
 
     written_by: str
@@ -51,7 +56,32 @@ class Foreign:
     outputs: Callable[[tuple[int, ...]], int | None]
     scaled: tuple[float, float] | str | None = None
     channels_first: bool = False
+    ordered: Callable[[Sequence[int]], Builder] | None = None
     classes: tuple[str, ...] = ()
     card: Mapping[str, Any] | None = None
     notes: tuple[Note, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fitted(foreign: Foreign, classes: Sequence[str], file: str) -> Foreign:
+    """The model with its outputs in the order of these classes, where its file names them in another one; where it has
+    other names for as many classes, that is noted.
+
+    Raises DataError where the outputs cannot be put in another order.
+    """
+    theirs, ours = foreign.classes, tuple(classes)
+    if theirs == ours or len(theirs) != len(ours):
+        return foreign
+    if sorted(theirs) != sorted(ours):
+        note = RENAMED, {"theirs": list(theirs), "ours": list(ours)}
+        return replace(foreign, notes=(*foreign.notes, note))
+    if foreign.ordered is None:
+        raise DataError(
+            t(
+                "{path} names its classes in the order {theirs}, and the data have {ours}; give data in its order.",
+                path=file,
+                theirs=joined(theirs),
+                ours=joined(ours),
+            )
+        )
+    return replace(foreign, build=foreign.ordered([theirs.index(one) for one in ours]), classes=ours)

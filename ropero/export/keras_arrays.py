@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ropero.errors import DataError
 from ropero.export.keras_config import Leaf, Tree
 from ropero.export.keras_container import KerasFile
+from ropero.export.keras_nested import Named, dealt
 from ropero.export.keras_options import ALIASES
 from ropero.models.keras_layout import Slot
 from ropero.texts import t
@@ -25,14 +26,6 @@ from ropero.texts import t
 Array = NDArray[Any]
 TOP = ("layers", "_layer_checkpoint_dependencies")  # Keras 2.12 and 2.13 wrote the second
 CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv2DTranspose"}  # not the depthwise ones, which Keras turned itself
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """An array with the last part of its name, "" where the file only numbers it."""
-
-    name: str
-    array: Array
 
 
 def moments(file: KerasFile, tree: Tree, leaf: Leaf) -> tuple[Array, Array] | None:
@@ -55,28 +48,82 @@ def _is_counted(file: KerasFile) -> bool:
 
 
 def fill(
-    file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], shortened: Mapping[int, int] | None = None
+    file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]], columns: Mapping[int, Sequence[int]] | None = None
 ) -> None:
     """Put the file's weights into the slots of each leaf, found by id.
 
     Args:
-        shortened: leaves of which only so many of the last dimension are wanted.
+        columns: which ones of the last dimension are wanted of a leaf, where not all as they are.
 
     Raises DataError where an array lacks, is one too many, has another shape, or holds what is no finite number.
     """
-    found = dict(_counted(file.arrays, tree, slots)) if _is_counted(file) else dict(_listed(file, tree, slots))
-    for leaf in _unique(tree):
-        wanted, given = slots.get(id(leaf), ()), found.get(id(leaf), [])
+    taking = _Taking(slots, columns or {}, file.backend == "theano")
+    found = dict(_counted(file.arrays, tree, slots)) if _is_counted(file) else dict(_listed(file, tree, taking))
+    for leaf in {id(leaf): leaf for leaf in tree.leaves()}.values():
+        wanted, given = taking.slots_of(leaf), found.get(id(leaf), [])
         if len(wanted) != len(given):
             raise DataError(
                 t("layer {layer} ({kind}) should have {expected} arrays, got {got}.", layer=leaf.name[:100],
                   kind=leaf.kind[:60], expected=len(wanted), got=len(given))
             )  # fmt: skip
-        keep = (shortened or {}).get(id(leaf))
-        is_turned = file.backend == "theano" and ALIASES.get(leaf.kind, leaf.kind) in CONVOLUTIONS
         for slot, one in zip(wanted, given, strict=True):
-            array = one.array if keep is None else one.array[..., :keep]
-            _put(leaf, slot, _turned(array) if is_turned and "kernel" in slot.name else array)
+            _put(leaf, slot, taking.laid(leaf, slot, one.array))
+
+
+@dataclass(frozen=True, eq=False)
+class _Taking:
+    """What the layers take of a file: the slots of each, and which ones of the last dimension, by the leaf's id;
+    whether kernels are Theano's."""
+
+    slots: Mapping[int, Sequence[Slot]]
+    columns: Mapping[int, Sequence[int]]
+    is_turned: bool
+
+    def slots_of(self, leaf: Leaf) -> Sequence[Slot]:
+        return self.slots.get(id(leaf), ())
+
+    def laid(self, leaf: Leaf, slot: Slot, array: Array) -> Array:
+        """An array of the file as the slot has it."""
+        if gates := _cudnn_gates(leaf):
+            array = _of_cudnn(array, slot, gates)
+        if array.ndim != len(slot.shape):
+            return array  # `_put` has the sentence for it
+        columns = list(self.columns.get(id(leaf), ()))
+        if columns and array.shape[-1] > max(columns):
+            array = array[..., columns]
+        turned = self.is_turned and "kernel" in slot.name and ALIASES.get(leaf.kind, leaf.kind) in CONVOLUTIONS
+        return _turned(array) if turned else array
+
+    def fits(self, leaf: Leaf, slot: Slot, one: Named) -> bool:
+        """Whether an array can be this slot's: its shape, and its name where that tells."""
+        same = _bare(self.laid(leaf, slot, one.array).shape) == _bare(slot.shape)
+        return same and (slot.name == one.name or one.name not in _TELLING or slot.name not in _TELLING)
+
+
+_TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias", "recurrent_kernel", "mean", "variance"}
+
+
+def _cudnn_gates(leaf: Leaf) -> int:
+    """How many gates a layer for NVIDIA's cards has, also one inside another layer; 0 of any other."""
+    inner = leaf.options.get("layer")
+    kind = str(inner.get("class_name")) if isinstance(inner, Mapping) else leaf.kind
+    return {"CuDNNLSTM": 4, "CuDNNGRU": 3}.get(kind, 0)
+
+
+def _of_cudnn(array: Array, slot: Slot, gates: int) -> Array:
+    """An array of CuDNNLSTM or CuDNNGRU as LSTM and GRU have it; of another shape, as it is.
+
+    Keras keeps the numbers of a gate as cuDNN wants them, (U, D) row by row, in an array that it calls (D, U), and both
+    biases one behind the other; an LSTM has their sum.
+    """
+    if slot.name == "bias":
+        if array.shape != (2 * gates * (slot.shape[-1] // gates),):
+            return array
+        both = array.reshape(2, -1)
+        return both if len(slot.shape) == 2 else both.sum(0)
+    if array.shape != slot.shape:
+        return array
+    return np.hstack([part.reshape(part.shape[::-1]).T for part in np.split(array, gates, axis=1)])
 
 
 def _turned(kernel: Array) -> Array:
@@ -104,28 +151,27 @@ def _bare(shape: Sequence[int]) -> list[int]:
     return [side for side in shape if side != 1]
 
 
-def _unique(tree: Tree) -> list[Leaf]:
-    return list({id(leaf): leaf for leaf in tree.leaves()}.values())
-
-
 # --- legacy HDF5 ---
 
 
-def _listed(file: KerasFile, tree: Tree, slots: Mapping[int, Sequence[Slot]]) -> Iterator[tuple[int, list[Named]]]:
+def _listed(file: KerasFile, tree: Tree, taking: _Taking) -> Iterator[tuple[int, list[Named]]]:
     """By the groups of the outermost layers; the weights of a model in it come as one list."""
     for child, name in zip(tree.children, _group_names(file, tree), strict=True):
         given = [one for one in _group(file, name) if not _is_state(one)]
         if isinstance(child, Leaf):
             yield id(child), given
         else:
-            yield from _dealt(child, given, slots)
+            yield from dealt(child, given, taking.slots_of, taking.fits, file.version).items()
 
 
 def _group_names(file: KerasFile, tree: Tree) -> list[str]:
-    """What the file calls the layers; by their place where that can be, since a bare list has no name in its config."""
+    """What the file calls the layers: as its config does, else by their place, since a model in a bare list has no name
+    in its config. Operations are no layers to the file."""
     names = _names(file.attributes.get("", {}), "layer_names")
     places = [number for number, child in enumerate(tree.children) if child.kind != "InputLayer"]
     found = [child.name for child in tree.children]
+    if len(set(found)) == len(found) and set(names) <= set(found):
+        return found
     if len(names) == len(places) < len(found) or len(names) == len(found):
         for name, place in zip(names, places if len(names) < len(found) else range(len(found)), strict=True):
             found[place] = name
@@ -140,7 +186,7 @@ def _group(file: KerasFile, name: str) -> list[Named]:
         place = f"{name}/{one}"
         if place not in file.arrays:
             raise DataError(t("layer {layer}: the array {name} is missing.", layer=name[:100], name=one[:100]))
-        found.append(Named(_last(one), file.arrays[place]))
+        found.append(Named(_last(one), file.arrays[place], tuple(one.split("/")[:-1])))
     return found
 
 
@@ -161,64 +207,6 @@ def _last(name: str) -> str:
 def _is_state(one: Named) -> bool:
     """A counter or a generator's state, which Keras keeps among a layer's arrays."""
     return one.array.dtype.kind in "iub" or one.name in ("count", "seed_generator_state", "seed_state")
-
-
-def _dealt(tree: Tree, given: list[Named], slots: Mapping[int, Sequence[Slot]]) -> Iterator[tuple[int, list[Named]]]:
-    """The flat list of a model in the model, dealt out to its layers: what is trained first, as Keras's rules say.
-
-    Keras before 2.4 asked only the outer model whether it is frozen, later ones each in it; names tell which it was.
-    """
-    for orders in (_whole(tree, strict=True), _whole(tree, strict=False)):
-        order = [(leaf, slot) for leaf, trainable in orders for slot in slots.get(id(leaf), ())
-                 if trainable is None or slot.trainable == trainable]  # fmt: skip
-        if len(order) == len(given) and all(map(_agree, order, given)):
-            dealt: dict[int, dict[int, Named]] = {}
-            for (leaf, slot), one in zip(order, given, strict=True):
-                dealt.setdefault(id(leaf), {})[id(slot)] = one
-            for leaf in _unique(tree):
-                mine = dealt.get(id(leaf), {})
-                yield id(leaf), [mine[id(slot)] for slot in slots.get(id(leaf), ())]
-            return
-    raise DataError(
-        t("the model {name} holds {got} arrays, but its layers need {expected}.", got=len(given),
-          name=tree.name[:100], expected=sum(len(slots.get(id(leaf), ())) for leaf in _unique(tree)))
-    )  # fmt: skip
-
-
-Order = list[tuple[Leaf, bool | None]]  # a leaf's trained weights (True), its others (False), or all (None)
-
-
-def _whole(thing: Tree | Leaf, strict: bool) -> Order:
-    return _trained(thing, strict) + _others(thing, strict)
-
-
-def _trained(thing: Tree | Leaf, strict: bool) -> Order:
-    if not thing.trainable:
-        return []
-    if isinstance(thing, Leaf):
-        return [(thing, True)]
-    return [one for child in thing.children for one in _trained(child, strict)]
-
-
-def _others(thing: Tree | Leaf, strict: bool) -> Order:
-    if isinstance(thing, Leaf):
-        return [(thing, False if thing.trainable else None)]
-    if thing.trainable:
-        return [one for child in thing.children for one in _others(child, strict)]
-    if strict:
-        return [one for child in thing.children for one in _whole(child, strict)]
-    inner = [one for child in thing.children for one in _trained(child, strict)]
-    return inner + [one for child in thing.children for one in _others(child, strict)]
-
-
-def _agree(place: tuple[Leaf, Slot], one: Named) -> bool:
-    """Whether an array can be this slot's: its shape, and its name where that tells."""
-    slot = place[1]
-    same = _bare(one.array.shape) == _bare(slot.shape)
-    return same and (slot.name == one.name or one.name not in _TELLING or slot.name not in _TELLING)
-
-
-_TELLING = {"gamma", "beta", "moving_mean", "moving_variance", "kernel", "bias", "recurrent_kernel", "mean", "variance"}
 
 
 # --- Keras 3 ---

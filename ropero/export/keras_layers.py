@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from ropero.errors import DataError, RoperoError, UsageError, did_you_mean
+from ropero.export import keras_operations
 from ropero.export.keras_config import OPERATIONS, Call, Leaf, Network
 from ropero.export.keras_container import plain_name
 from ropero.export.keras_options import ALIASES, HARMLESS, READ, RENAMED, TRAINING_ONLY, is_neutral, plain
 from ropero.models.activations import Activation, Softmax
 from ropero.models.entries import LAYERS
-from ropero.models.layers import ACTIVATIONS, LINEAR, LOG_SOFTMAX, SOFTMAX, Layer, Rescaling, Shape
+from ropero.models.layers import ACTIVATIONS, LINEAR, LOG, LOG_SOFTMAX, SOFTMAX, Layer, Shape
 from ropero.models.merging import INPUT, Merge
 from ropero.models.spatial import Permute
 from ropero.texts import joined, mark, t
@@ -31,7 +32,6 @@ INERT = {
     "AugMix",
 }  # fmt: skip
 _PROGRAM = mark("it is an operation between the layers; of these ropero reads sums, products, and those with a number.")
-_ARITHMETIC = {"truedivide": "divide", "truediv": "divide", "div": "divide", "sub": "subtract", "mul": "multiply"}
 _WORDS = mark("it reads words, not pixels.")
 _ATTENTION = mark("ropero has no such layer.")
 # Layers that many models have and that ropero does not read, and why.
@@ -49,8 +49,6 @@ REFUSED = {
     "MultiHeadAttention": _ATTENTION,
     "Attention": _ATTENTION,
     "AdditiveAttention": _ATTENTION,
-    "CuDNNLSTM": mark("it is made for NVIDIA's cards alone; keras.layers.LSTM takes its weights."),
-    "CuDNNGRU": mark("it is made for NVIDIA's cards alone; keras.layers.GRU takes its weights."),
     "RandomCrop": mark("it cuts out a part of the picture, when answering too."),
 }
 CELLS = {"SimpleRNNCell": "SimpleRNN", "LSTMCell": "LSTM", "GRUCell": "GRU"}
@@ -127,10 +125,9 @@ def _refuse(reason: str) -> NoReturn:
 def _add(making: _Making, call: Call) -> None:
     """The lines of a call. Raises UsageError for what is not read."""
     leaf = call.leaf
-    kind = ALIASES.get(leaf.kind, leaf.kind)
     if leaf.package and leaf.package != OPERATIONS:
         _refuse(t("it is a class of its author's ({name}), whose code a file does not hold.", name=leaf.package))
-    made = _layers(making, call, kind)
+    made = _layers(making, call)
     sources = [making.names[value] for value in call.inputs]
     if not made:
         making.names[call.output] = sources[0]
@@ -156,24 +153,26 @@ def after(layer: Layer, before: Sequence[Shape]) -> Shape:
     return layer.output(before[0])
 
 
-def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
+def _layers(making: _Making, call: Call) -> list[tuple[Layer, bool]]:
     """ropero's layers for a call, and which of them has its weights."""
-    options = dict(call.leaf.options)
     shape = making.shapes[making.names[call.inputs[0]]]
-    if call.leaf.package == OPERATIONS or kind == "TFOpLambda" or call.constants:
-        return [(operation(call), False)]
+    if keras_operations.is_operation(call):
+        try:
+            kind, options = keras_operations.plain(call, shape)
+        except UsageError as error:
+            _refuse(str(error))
+        made = _translated(making, kind, options, is_last=call.output == making.last)
+        return [(layer, False) for layer, _ in made]
+    kind, options = _today(call.leaf.kind, call.leaf.options)
     if kind in INERT:
         return []
     if kind in REFUSED:
         _refuse(t(REFUSED[kind]))
     if kind == "TimeDistributed":
-        inner = options["layer"]
-        kind, options = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
+        kind, options = _today(options["layer"]["class_name"], options["layer"]["config"])
         if kind not in STEPWISE or len(shape) != 2:
             _refuse(t("TimeDistributed is read around layers of vectors alone ({known}), not around {kind}.",
                       known=joined(sorted(STEPWISE)), kind=kind[:60]))  # fmt: skip
-    if kind == "RNN":
-        kind, options = _cell(options)
     if kind == "Bidirectional":
         return [(_both(making, options), True)]
     if kind == "Flatten" and options.get("data_format") == CHANNELS_FIRST and len(shape) > 1:
@@ -190,30 +189,6 @@ def _layers(making: _Making, call: Call, kind: str) -> list[tuple[Layer, bool]]:
         back = [(Permute(dims=(3, 1, 2)), False)] if len(after(layer, [turned])) == 3 else []
         made = [(Permute(dims=(2, 3, 1)), False), made[0], *back, *made[1:]]
     return made
-
-
-def operation(call: Call) -> Layer:
-    """x / 255 and the like, and sums and products of two values, as layers. Raises UsageError for any other one."""
-    kind = str(call.leaf.options.get("function", call.leaf.kind)).rpartition(".")[2].lower()
-    name = _ARITHMETIC.get(kind, kind)
-    if len(call.inputs) == 2 and not call.constants and name in ("add", "subtract", "multiply"):
-        return LAYERS[name.capitalize()]()
-    if len(call.inputs) == 1 and len(call.constants) == 1:
-        ((place, number),) = call.constants.items()
-        lines = {
-            ("add", 0): (1.0, number),
-            ("add", 1): (1.0, number),
-            ("subtract", 0): (-1.0, number),
-            ("subtract", 1): (1.0, -number),
-            ("multiply", 0): (number, 0.0),
-            ("multiply", 1): (number, 0.0),
-        }
-        if number:
-            lines["divide", 1] = (1 / number, 0.0)
-        if (name, place) in lines:
-            scale, offset = lines[name, place]
-            return Rescaling(scale=scale, offset=offset)
-    _refuse(t(_PROGRAM))
 
 
 def _translated(making: _Making, kind: str, options: Mapping[str, Any], is_last: bool) -> list[tuple[Layer, bool]]:
@@ -278,7 +253,7 @@ def _function(making: _Making, value: Any) -> str:
     name = _FUNCTIONS.get(name, name)
     if making.is_old and name == "hard_sigmoid":
         return "hard_sigmoid_2"
-    if name not in (LINEAR, SOFTMAX, *ACTIVATIONS):
+    if name not in (LINEAR, SOFTMAX, *ACTIVATIONS) or name == LOG:  # which is ropero's own
         _refuse(t("its activation {name} is none of Keras's that ropero knows, perhaps a function of its author's.",
                   name=name[:60]))  # fmt: skip
     return name
@@ -294,6 +269,13 @@ _FUNCTIONS = {
 _CELL_KINDS = ("SimpleRNN", "LSTM", "GRU")
 
 
+def _today(kind: str, options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A layer's kind as Keras 3 calls it, and its options."""
+    if kind == "RNN":
+        return _cell(options)
+    return ALIASES.get(kind, kind), {**options, **({"reset_after": True} if kind == "CuDNNGRU" else {})}
+
+
 def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """keras.layers.RNN around one of Keras's cells is that layer."""
     cell = options["cell"]
@@ -306,10 +288,7 @@ def _cell(options: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _both(making: _Making, options: Mapping[str, Any]) -> Layer:
     """Bidirectional with its layer, and with the way back where that is given as its own."""
-    inner = options["layer"]
-    kind, own = ALIASES.get(inner["class_name"], inner["class_name"]), dict(inner["config"])
-    if kind == "RNN":
-        kind, own = _cell(own)
+    kind, own = _today(options["layer"]["class_name"], options["layer"]["config"])
     if kind not in _CELL_KINDS:
         _refuse(t("it holds {kind}; ropero reads it around SimpleRNN, LSTM and GRU.", kind=str(kind)[:60]))  # fmt: skip
     if own.get("go_backwards"):
@@ -317,9 +296,9 @@ def _both(making: _Making, options: Mapping[str, Any]) -> Layer:
     ((layer, _),) = _translated(making, kind, own, is_last=False)
     back = options.get("backward_layer")
     if isinstance(back, Mapping):
-        theirs = {**back["config"], "go_backwards": False}
-        ((other, _),) = _translated(making, kind, theirs, is_last=False)
-        if ALIASES.get(back["class_name"], back["class_name"]) != kind or other != layer:
+        another, theirs = _today(back["class_name"], back["config"])
+        ((other, _),) = _translated(making, kind, {**theirs, "go_backwards": False}, is_last=False)
+        if another != kind or other != layer:
             _refuse(t("its two layers are of different kinds or options."))
     merge = options.get("merge_mode", "concat")
     if merge is None:

@@ -25,6 +25,8 @@ ALIASES = {
     "GlobalAvgPool2D": "GlobalAveragePooling2D",
     "GlobalMaxPool2D": "GlobalMaxPooling2D",
     "ThresholdedReLU": "ReLU",
+    "CuDNNGRU": "GRU",
+    "CuDNNLSTM": "LSTM",
 }
 RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}, "ReLU": {"theta": "threshold"}}
 # Old options whose name says something else today, and options of Keras's that only training or building looks at.

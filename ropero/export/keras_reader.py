@@ -6,23 +6,26 @@ TensorFlow and Keras are not needed, and no code of the file runs.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ropero.errors import DataError, UsageError
-from ropero.export import keras_arrays, keras_config, keras_layers
+from ropero.export import keras_arrays, keras_config, keras_ends, keras_layers, keras_operations
 from ropero.export.foreign import REPEATED, Built, Foreign, Note, Sides
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
+from ropero.export.keras_ends import Columns
 from ropero.export.keras_layers import Line
 from ropero.models import designs, entries
+from ropero.models.activations import Activation
+from ropero.models.classifier import Classifier
 from ropero.models.keras_layout import Slot, slots
-from ropero.models.layers import Dense, Layer, Shape
+from ropero.models.layers import LOG, Layer, Shape
 from ropero.models.merging import INPUT
 from ropero.storage import sha256_file
 from ropero.texts import t
@@ -39,22 +42,19 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         MissingExtra: h5py is not installed.
     """
     file = open_file(path, plan)
-    try:
+    with _about(path):
         network = keras_config.parse(file.config)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error}") from error
 
-    def made(shape: Shape) -> list[Line]:
-        try:
-            return keras_layers.lines(network, shape, file.version)
-        except DataError as error:
-            raise DataError(f"{path.name}: {error}") from error
-
-    def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
-        return _built(path, file, network, made, prefix, input_shape, classes)
+    def build(
+        prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int, order: Sequence[int] = ()
+    ) -> Built:
+        with _about(path):
+            return _built(file, network, prefix, input_shape, classes, order)
 
     def outputs(shape: tuple[int, ...]) -> int:
-        return _outputs(path, made(shape), shape)
+        with _about(path):
+            lines = keras_layers.lines(network, shape, file.version)
+        return _outputs(path, lines, shape)
 
     card = file.card
     return Foreign(
@@ -62,6 +62,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         sha256=sha256_file(path),
         wants=_wants(file, network),
         build=build,
+        ordered=lambda order: partial(build, order=order),
         outputs=outputs,
         scaled=_scaled(file, network),
         channels_first=_is_channels_first(network),
@@ -84,56 +85,60 @@ def _wants(file: KerasFile, network: Network) -> tuple[Sides, ...]:
     return _GUESSES
 
 
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """What is wrong inside is said of this file. Raises DataError."""
+    try:
+        yield
+    except (DataError, UsageError) as error:
+        raise DataError(f"{path.name}: {error}") from error
+
+
 def _built(
-    path: Path,
     file: KerasFile,
     network: Network,
-    made: Any,
     prefix: Sequence[Layer],
     input_shape: tuple[int, int, int],
     classes: int,
+    order: Sequence[int],
 ) -> Built:
+    """The network behind the prefix, its outputs in an order. Raises DataError or UsageError."""
     named = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
     channels, height, width = input_shape
     shape: Shape = (height, width, channels)
-    lines: list[Line]
-    try:
-        for layer in named:
-            layer.check(shape)
-            shape = layer.output(shape)
-        whole = made(shape)
-        lines = _cut(whole, classes)
-        shortened = {id(one.leaf): classes for one, other in zip(lines, whole, strict=True) if one is not other}
-        first = named[-1].name if named else INPUT
-        listed = [_behind(line.layer, first, place == 0 and bool(named)) for place, line in enumerate(lines)]
-        said = entries.to_json([*named, *listed])
-        model = designs.build(entries.from_json(said), input_shape, classes)
-    except UsageError as error:
-        raise DataError(f"{path.name}: {error}") from error
+    for layer in named:
+        layer.check(shape)
+        shape = layer.output(shape)
+    lines, columns = keras_ends.chosen(keras_layers.lines(network, shape, file.version), classes, order)
+    first = named[-1].name if named else INPUT
+    layers = [*named, *(_behind(line.layer, first, line is lines[0] and bool(named)) for line in lines)]
     leaves = {line.layer.name: line.leaf for line in lines if line.leaf is not None}
+
+    def made() -> Classifier:
+        model = designs.build(entries.from_json(entries.to_json(layers)), input_shape, classes)
+        return _filled(model, file, network, leaves, columns)
+
+    model = made()
+    if keras_ends.gives_shares(model, layers):
+        layers.append(Activation(activation=LOG))
+        model = made()
+    return Built(model, tuple(entries.to_json(layers)))
+
+
+def _filled(
+    model: Classifier, file: KerasFile, network: Network, leaves: Mapping[str, Leaf], columns: Columns
+) -> Classifier:
+    """The network with its weights, in eval mode. Raises DataError as `keras_arrays.fill`."""
     places: dict[int, list[Sequence[Slot]]] = {}
     for name, layer, module in designs.parts(model):
         if name in leaves:
             places.setdefault(id(leaves[name]), []).append([one for one in slots(layer, module) if one.name != COUNT])
-    try:
-        keras_arrays.fill(file, network.tree, {leaf: one[0] for leaf, one in places.items()}, shortened)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error}") from error
+    keras_arrays.fill(file, network.tree, {leaf: one[0] for leaf, one in places.items()}, columns)
     for first_one, *others in places.values():  # a layer that is used several times
         for other in others:
             for source, target in zip(first_one, other, strict=True):
                 target.write(source.read())
-    return Built(model.eval(), tuple(said))
-
-
-def _cut(lines: list[Line], classes: int) -> list[Line]:
-    """The network without its outputs beyond the classes, where its last weights are those of a Dense."""
-    place = next((at for at in reversed(range(len(lines))) if lines[at].leaf is not None), 0)
-    last = lines[place].layer if lines else None
-    if isinstance(last, Dense) and last.units is not None and last.units > classes:
-        shorter = Line(replace(last, units=classes), lines[place].leaf)
-        return [*lines[:place], shorter, *lines[place + 1 :]]
-    return lines
+    return model.eval()
 
 
 def _behind(layer: Layer, first: str, is_first: bool) -> Layer:
@@ -169,7 +174,7 @@ def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | No
         kind, options = call.leaf.kind, dict(call.leaf.options)
         if len(call.constants) == 1:  # x / 255
             with suppress(UsageError):
-                options, kind = vars(keras_layers.operation(call)), "Rescaling"
+                kind, options = keras_operations.plain(call, ())
         if kind == "Rescaling":
             scale = options.get("scale")
             return "0-255" if isinstance(scale, int | float) and 0 < scale < 0.05 else None
@@ -181,7 +186,7 @@ def _scaled(file: KerasFile, network: Network) -> tuple[float, float] | str | No
 
 
 _PASSED = {"InputLayer", "Reshape", "Flatten", "Permute", "ZeroPadding2D", "Dropout", "Resizing", "GaussianNoise",
-           *keras_layers.INERT}  # fmt: skip
+           "Cast", "ExpandDims", "Squeeze", "Transpose", *keras_layers.INERT}  # fmt: skip
 
 
 def _moments(file: KerasFile, network: Network, leaf: Leaf) -> tuple[float, float] | None:

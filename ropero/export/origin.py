@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ropero.export.foreign import REPEATED
-from ropero.export.pixels import ABOUT, AS_BUILT, POOR
+from ropero.export.foreign import RENAMED, REPEATED
+from ropero.export.pixels import ABOUT, AS_BUILT, CONFIG, OVERRULED, POOR, TRIED
 from ropero.metrics.statistics import wilson_interval
 from ropero.texts import joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
@@ -19,18 +19,23 @@ NEAR = 0.01  # in accuracy; twice that in log loss
 _MOST = 10**9  # images and outputs
 _REASONS = {
     "card": mark("so its file says"),
-    "config": mark("its own first layer says so"),
+    CONFIG: mark("its own first layer says so"),
     "asked": mark("as you wanted"),
-    "tried": mark("the best of {n} ways that were tried on training images"),
+    TRIED: mark("the best of {n} ways that were tried on training images"),
+    OVERRULED: mark("its own first layer says {said}, but shown that way it is right on {accuracy} only"),
 }
-_NOTES = {REPEATED: mark("Layers that are used several times are stored once for each use: {names}.")}
+_NOTES = {
+    REPEATED: mark("Layers that are used several times are stored once for each use: {names}."),
+    RENAMED: mark("Its file names its classes {theirs}; the data call them {ours}."),
+}
 
 
 def checked(found: Any) -> dict[str, Any]:
     """What a run remembers of its import. Raises TypeError, ValueError or KeyError for what no import writes."""
     seen = found["pixels"]
     tried, order, notes = seen["tried"], seen["order"], found["notes"]
-    names = [found[name] for name in ("sha256", "asked", "file", "written_by")] + [found.get("plan", "")]
+    names = [found[name] for name in ("sha256", "asked", "file", "written_by")]
+    names += [found.get("plan", ""), seen.get("said", "")]  # older runs have neither
     names += [one[name] for one in (seen, *tried) for name in ("scale", "size")]
     counts = (seen["images"], seen["spare"], *order)
     rates = [(one["accuracy"], one["log_loss"]) for one in tried]
@@ -40,6 +45,7 @@ def checked(found: Any) -> dict[str, Any]:
         and all(0 <= accuracy <= 1 and -1 <= loss <= 100 for accuracy, loss in rates)
         and (seen["images"] > 0 and seen["why"] in _REASONS and sorted(order) == list(range(len(order))))
         and any(is_taken(found, one) for one in tried)
+        and bool(seen.get("said")) == (seen["why"] == OVERRULED)
         and isinstance(notes, list)
         and all(map(noted, notes))
     )
@@ -71,7 +77,7 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """What it was, and how it is shown its pixels, with the reason."""
     seen = origin["pixels"]
     reason = _REASONS[seen["why"]]
-    why = t(reason, n=len(seen["tried"]))
+    why = t(reason, n=len(seen["tried"]), **_doubted(seen))
     taken = next(one for one in seen["tried"] if is_taken(origin, one))
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
     said = [
@@ -104,6 +110,14 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
             t("That is poor: was it made for other pictures or classes, or for pixels prepared in another way?")
         )
     return [*said, *map(noted, origin["notes"])]
+
+
+def _doubted(seen: Mapping[str, Any]) -> dict[str, str]:
+    """What its config says of its pixels, where that was not taken, and how much was right so."""
+    said = seen.get("said", "")  # older runs remember no such thing
+    way = said, seen["size"]
+    rate = next((one["accuracy"] for one in seen["tried"] if (one["scale"], one["size"]) == way), 0.0)
+    return {"said": about(said), "accuracy": percent(rate, 1)} if said else {}
 
 
 def _is_near(one: Mapping[str, Any], taken: Mapping[str, Any]) -> bool:

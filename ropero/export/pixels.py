@@ -1,7 +1,7 @@
 """How a foreign network wants its pixels: 0 to 1 or 0 to 255, standardised, inverted, padded or resized, flat or not.
 
-What its config says is taken; where that is silent, the sensible choices are tried on training images, and what was
-taken is said with the reason. No other part of the data is looked at.
+What its config says is taken, unless a common choice is clearly better on training images; where it is silent, all the
+sensible choices are tried on these, and what was taken is said with the reason. No other part of the data is looked at.
 Legend: N images, H x W pixels, C channels, K classes.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +17,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ropero.data.dataset import Dataset, Images
-from ropero.errors import DataError, UsageError, unknown
+from ropero.data.dataset import Dataset
+from ropero.errors import DataError, RoperoError, UsageError, unknown
 from ropero.export.foreign import Built, Foreign, Sides
+from ropero.export.scales import Array, Scale, scales
 from ropero.models.classifier import Classifier
 from ropero.models.inference import logits, softmax
-from ropero.models.layers import Flatten, Layer, Rescaling, Reshape
-from ropero.models.normalization import Normalization, Standardised
+from ropero.models.layers import Flatten, Layer, Reshape
+from ropero.models.normalization import Standardised
 from ropero.models.spatial import Permute, Resizing, ToColour, ZeroPadding2D
 from ropero.runtime import mix_seed
 from ropero.texts import mark, t
@@ -36,23 +38,14 @@ NEARLY = 0.95  # of the best accuracy: below it a choice is out, however modest 
 # network that was trained for a moment may do a little better with a scale near its own.
 HANDICAP = {"0-1": 1.0, "0-255": 1.0, "-1-1": 1.1, "standardised": 1.1, "standardised-by-pixel": 1.1}
 RARE = 1.25
+RIVALS = ("0-1", "0-255", "-1-1")  # what is tried beside what a config says
+OVERRULES = 0.05  # of accuracy by which one of them has to be better than the config's
+SOUND = 0.8  # accuracy from which on the config of a heavy network is not doubted, for the time it takes
 SURE = 0.02  # log losses below it tell nothing: a network that knows its images by heart gets surer with any scale
 AS_BUILT, PADDED, RESIZED = mark("as they are"), mark("padded with black"), mark("resized")
 
 ASKED_ONLY = ("0-1-inverted", "0-255-inverted")  # no one trains on dark garments; photos are inverted to be predicted
-
-Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True, eq=False)
-class Scale:
-    """A convention: its name, what it says in words, its layers, and the numbers of a Normalization among them."""
-
-    name: str
-    about: str
-    layers: tuple[Layer, ...] = ()
-    numbers: tuple[Array, Array] | None = None  # mean and variance
-    line: tuple[float, float] | None = None  # scale and offset, where it is that
+TRIED, CONFIG, OVERRULED = "tried", "config", "tried-over-config"  # why pixels are shown as they are
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,8 @@ class Tried:
 
 @dataclass(frozen=True)
 class Seeing:
-    """How the network is shown its pixels, and why: "card", "config", "asked" or "tried"."""
+    """How the network is shown its pixels, and why: "card", CONFIG, "asked", TRIED, or OVERRULED; `said` is then the
+    convention that its config speaks of."""
 
     scale: str
     size: str
@@ -76,11 +70,12 @@ class Seeing:
     tried: tuple[Tried, ...]
     order: tuple[int, ...] = ()  # the class that each output seems to stand for, where that is not its place
     spare: int = 0  # outputs beyond the classes, which are left away
+    said: str = ""
 
     def to_json(self) -> dict[str, Any]:
         tried = [vars(one) for one in self.tried]
         return {"scale": self.scale, "size": self.size, "why": self.why, "images": self.images, "tried": tried,
-                "order": list(self.order), "spare": self.spare}  # fmt: skip
+                "order": list(self.order), "spare": self.spare, "said": self.said}  # fmt: skip
 
 
 ABOUT = {
@@ -99,64 +94,6 @@ ABOUT = {
     "imagenet": mark("as torch's ImageNet networks: each colour less its mean, divided by its deviation"),
     "imagenet-caffe": mark("as Keras's VGG and ResNet: 0 to 255 less the mean of each colour"),
 }
-
-
-def scales(train: Dataset, channels: int) -> list[Scale]:
-    """All conventions, for images of the training part as a network with so many channels sees them."""
-    by_pixel = _moments(train.images)
-    mean = float(by_pixel[0].mean())
-    deviation = max(math.sqrt(float((by_pixel[1] + by_pixel[0] ** 2).mean()) - mean**2), 1e-3)
-    found = [
-        _line("0-1", 1, 0),
-        _line("0-255", 255, 0),
-        _line("-1-1", 2, -1),
-        _line("-0.5-0.5", 1, -0.5),
-        _line("standardised", 1 / deviation, -mean / deviation),
-        _line("mnist", 1 / 0.3081, -0.1307 / 0.3081),
-        _line("centred", 1, -mean),
-        _line("scaled-twice", 1 / 255, 0),
-        _line("0-1-inverted", -1, 1),
-        _line("0-255-inverted", -255, 255),
-    ]
-    flat = np.where(by_pixel[1] == 0, 1, by_pixel[1])  # a pixel that is always black stays 0, as in StandardScaler
-    found += [
-        _by_pixel("standardised-by-pixel", by_pixel[0], flat),
-        _by_pixel("centred-by-pixel", by_pixel[0], np.ones_like(flat)),
-    ]
-    if channels == 3:
-        means, deviations = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
-        caffe = np.array([103.939, 116.779, 123.68]) / 255
-        found += [
-            _by_colour("imagenet", means, deviations**2),
-            _by_colour("imagenet-caffe", caffe, np.full(3, 255.0**-2)),
-        ]
-    return found
-
-
-def _moments(images: Images) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance of each pixel (H, W[, C]) in [0, 1], without a float copy of all images."""
-    total, squares = np.zeros(images.shape[1:]), np.zeros(images.shape[1:])
-    for start in range(0, len(images), 4096):
-        values = images[start : start + 4096].astype(np.float64) / 255
-        total += values.sum(0)
-        squares += (values**2).sum(0)
-    mean = total / len(images)
-    return mean, np.maximum(squares / len(images) - mean**2, 0)
-
-
-def _line(name: str, scale: float, offset: float) -> Scale:
-    layers = (Rescaling(scale=scale, offset=offset),) if (scale, offset) != (1, 0) else ()
-    return Scale(name, ABOUT[name], layers, line=(scale, offset))
-
-
-def _by_pixel(name: str, mean: NDArray[Any], variance: NDArray[Any]) -> Scale:
-    """Figures (H, W) or (H, W, C) of each pixel, too many to stand in a layer list: they become weights."""
-    numbers = tuple(np.asarray(one, np.float32).reshape(*one.shape[:2], -1) for one in (mean, variance))
-    return Scale(name, ABOUT[name], (Normalization(axis=(1, 2, 3)),), (numbers[0], numbers[1]))
-
-
-def _by_colour(name: str, mean: NDArray[Any], variance: NDArray[Any]) -> Scale:
-    return Scale(name, ABOUT[name], (Normalization(mean=tuple(mean.tolist()), variance=tuple(variance.tolist())),))
 
 
 @dataclass(frozen=True)
@@ -262,37 +199,81 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Built, Seei
         )
     if asked and asked not in ABOUT:
         raise unknown(t("convention"), asked, ABOUT)
-    known, why = (asked, "asked") if asked else _said(foreign, train, ways[0].channels)
-    built: dict[tuple[str, str], Built] = {}
-    images = _some(train, IMAGES)
-    tried: list[tuple[Tried, Array]] = []
-    for way in ways:
-        for scale in scales(train, way.channels):
-            if scale.name != known and (known or scale.name in ASKED_ONLY):
-                continue
-            if scale.numbers is not None and way.name != AS_BUILT:
-                continue  # figures of each pixel are of the images' own size
-            made = _build(foreign, train, way, scale)
-            part = images if made.model.peak < HEAVY else images.take(range(min(len(images), IMAGES_HEAVY)))
-            tried.append(_try(made.model, part, scale.name, way.name))
-            built[scale.name, way.name] = made
-            best = _best(tried)
-            built = {key: one for key, one in built.items() if key == (best.scale, best.size)}
-    if not tried:
+    known, why = (asked, "asked") if asked else _told(foreign, train, ways[0].channels)
+    trials = _Trials(foreign, train, _some(train, IMAGES))
+    pairs = [(way, scale) for way in ways for scale in scales(train, way.channels)]
+    choices = [
+        (way, scale)
+        for way, scale in pairs
+        if scale.name == known or (not known and scale.name not in ASKED_ONLY)
+        if scale.numbers is None or way.name == AS_BUILT  # figures of each pixel are of the images' own size
+    ]
+    if not choices:
         raise UsageError(t("The convention {name!r} does not fit this network.", name=known))
-    best = _best(tried)
-    order = _order(next(said for one, said in tried if one is best), part.labels, len(train.classes), best)
-    every = tuple(one for one, _ in tried)
+    for way, scale in choices:
+        trials.add(way, scale)
+    best = _best(trials.tried)
+    if why == CONFIG and (better := trials.overruling(pairs, best)):
+        best, why = better, OVERRULED
+    order = _order(next(said for one, said in trials.tried if one is best), trials.labels, len(train.classes), best)
     spare = 0 if gives is None else gives - len(train.classes)
-    return built[best.scale, best.size], Seeing(best.scale, best.size, why or "tried", len(part), every, order, spare)
+    every = tuple(one for one, _ in trials.tried)
+    said = known if why == OVERRULED else ""
+    seeing = Seeing(best.scale, best.size, why or TRIED, len(trials.labels), every, order, spare, said)
+    return trials.built(best), seeing
 
 
-def _said(foreign: Foreign, train: Dataset, channels: int) -> tuple[str, str]:
+class _Trials:
+    """A network shown training images in one way after the other. Keeps the last network made, and what came of all."""
+
+    def __init__(self, foreign: Foreign, train: Dataset, images: Dataset) -> None:
+        self.foreign, self.train, self.images = foreign, train, images
+        self.tried: list[tuple[Tried, Array]] = []
+        self.ways: dict[tuple[str, str], tuple[Fit, Scale]] = {}
+        self.last: Built | None = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The classes of the images that were shown."""
+        return self.images.labels
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.last is not None and self.last.model.peak >= HEAVY
+
+    def add(self, way: Fit, scale: Scale) -> None:
+        """Try a choice. Raises DataError as `find`."""
+        self.last = _build(self.foreign, self.train, way, scale)
+        if self.is_heavy and len(self.images) > IMAGES_HEAVY:
+            self.images = self.images.take(range(IMAGES_HEAVY))
+        self.ways[scale.name, way.name] = way, scale
+        self.tried.append(_try(self.last.model, self.images, scale.name, way.name))
+
+    def overruling(self, pairs: Sequence[tuple[Fit, Scale]], own: Tried) -> Tried | None:
+        """The best of the common choices that are clearly better than the config's, which has been tried."""
+        if own.accuracy > (SOUND if self.is_heavy else 1 - OVERRULES):
+            return None
+        for way, scale in pairs:
+            if scale.name in RIVALS and way.name == own.size and (scale.name, way.name) not in self.ways:
+                with suppress(RoperoError):  # a graph of whole numbers may not compute with others
+                    self.add(way, scale)
+        least = max(POOR, own.accuracy + OVERRULES)  # where nothing is right, chance would decide
+        better = [one for one in self.tried if one[0].accuracy >= least]
+        return _best(better) if better else None
+
+    def built(self, best: Tried) -> Built:
+        """The network that was tried so."""
+        if self.last is not None and self.tried[-1][0] is best:
+            return self.last
+        return _build(self.foreign, self.train, *self.ways[best.scale, best.size])
+
+
+def _told(foreign: Foreign, train: Dataset, channels: int) -> tuple[str, str]:
     """(the convention that the file tells of, how it does); "" where it is silent."""
     if isinstance(foreign.card, Mapping):
         return "0-1", "card"  # ropero's own exports take 0 to 1
     if isinstance(foreign.scaled, str):
-        return foreign.scaled, "config"
+        return foreign.scaled, CONFIG
     if foreign.scaled is None:
         return "", ""
     mean, deviation = float(train.images.mean()) / 255, float(train.images.std()) / 255
@@ -308,7 +289,7 @@ def _said(foreign: Foreign, train: Dataset, channels: int) -> tuple[str, str]:
             ratio = max(stored_deviation, 1e-9) / spread
             if off < 0.15 and 0.8 < ratio < 1.25:
                 near.append(scale.name)
-    return (near[0], "config") if len(near) == 1 else ("", "")
+    return (near[0], CONFIG) if len(near) == 1 else ("", "")
 
 
 def _build(foreign: Foreign, train: Dataset, way: Fit, scale: Scale) -> Built:

@@ -35,7 +35,7 @@ from ropero.texts import joined, t
 PIXELS, PROBABILITIES = "pixels", "probabilities"  # what goes in and what comes out are called
 INPUT_KIND = "InputLayer"
 _WIRING = ("name", "inputs")
-_UNSAID = {"gelu_approximate", "hard_sigmoid_2"}  # the first is an option of Keras's function, the second was Keras 2's
+_UNSAID = {"gelu_approximate", "hard_sigmoid_2", "log"}  # an option of Keras's function, Keras 2's, ropero's own
 
 
 @dataclass(frozen=True)

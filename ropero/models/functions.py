@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+LEAST = 1e-30  # of a share, before its logarithm
+
 
 class Pointwise(nn.Module):
     """A function of each value."""
@@ -29,6 +31,11 @@ class Pointwise(nn.Module):
 def hard_sigmoid_2(x: Tensor) -> Tensor:
     """Keras 2's hard_sigmoid; gates of LSTM and GRU had it, when nothing was said, up to 2.2 and in tf.keras 1."""
     return (0.2 * x + 0.5).clamp(0, 1)
+
+
+def log(x: Tensor) -> Tensor:
+    """The natural logarithm; of what is below LEAST, shares of 0 among it, that of LEAST."""
+    return x.clamp(min=LEAST).log()
 
 
 def squareplus(x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from ropero.texts import t
 
 Shape = tuple[int, ...]  # without N: (H, W, C) of images, (T, D) of sequences, (D,) of vectors
 
-LINEAR, SOFTMAX, LOG_SOFTMAX = "linear", "softmax", "log_softmax"
+LINEAR, SOFTMAX, LOG_SOFTMAX, LOG = "linear", "softmax", "log_softmax", "log"
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -55,6 +55,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "sparse_sigmoid": partial(functions.Pointwise, functions.sparse_sigmoid),
     "sparsemax": functions.SparseShares,
     "log_sigmoid": nn.LogSigmoid,
+    LOG: partial(functions.Pointwise, functions.log),
     LOG_SOFTMAX: partial(functions.Shares, log=True),
 }
 GLOROT = "glorot_uniform"  # what Keras's Dense and convolutions begin with

@@ -15,7 +15,7 @@ from ropero.data.note import DataNote
 from ropero.data.raw import Progress
 from ropero.errors import DataError, RoperoError, RunError, unknown
 from ropero.export import pixels
-from ropero.export.foreign import Foreign
+from ropero.export.foreign import Foreign, fitted
 from ropero.export.keras_container import plan_beside
 from ropero.export.reader import is_model_file, kind, read
 from ropero.models import checkpoint
@@ -147,16 +147,7 @@ def import_model(
     found = None if again else _equal(store, path, DataNote.of(splits), pixels_are, plan)
     if found:
         return Imported(found, False)
-    foreign = foreign or read(path, plan)
-    if foreign.classes != splits.classes and sorted(foreign.classes) == sorted(splits.classes):
-        raise DataError(
-            t(
-                "{path} names its classes in the order {theirs}, and the data have {ours}; give data in its order.",
-                path=path.name,
-                theirs=", ".join(foreign.classes),
-                ours=", ".join(splits.classes),
-            )
-        )
+    foreign = fitted(foreign or read(path, plan), splits.classes, path.name)
     try:
         built, seeing = pixels.find(foreign, splits.train, pixels_are)
     except DataError as error:

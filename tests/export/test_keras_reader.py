@@ -17,6 +17,7 @@ keras = pytest.importorskip("keras")
 
 from ropero.errors import DataError  # noqa: E402
 from ropero.export import keras_reader  # noqa: E402
+from ropero.models import designs, entries  # noqa: E402
 from ropero.models.layers import Flatten, Layer, Reshape  # noqa: E402
 from ropero.models.spatial import Permute, ToColour  # noqa: E402
 
@@ -58,6 +59,13 @@ def nested(frozen: bool) -> Model:
     return chain(inner, middle, *end(None), L.Softmax())
 
 
+def thawed() -> Model:
+    inner = keras.Sequential([keras.Input((28, 28, 1)), *(L.Conv2D(1, 3, padding="same") for _ in range(3))])
+    inner.trainable = False
+    inner.layers[1].trainable = True
+    return chain(inner, *end())
+
+
 def nested_in_a_graph(x: Any) -> Any:
     inner = keras.Sequential([L.Conv2D(3, 3, strides=2), L.BatchNormalization()])
     inner.trainable = False
@@ -67,6 +75,11 @@ def nested_in_a_graph(x: Any) -> Any:
 def shared(x: Any) -> Any:
     dense = L.Dense(28, activation="relu")
     return L.Dense(10, activation="softmax")(L.Flatten()(dense(dense(L.Reshape((28, 28))(x)))))
+
+
+def two_heads(x: Any) -> Any:
+    heads = [L.Dense(10, activation="softmax")(L.Flatten()(L.Conv2D(3, 5, strides=3)(x))) for _ in range(2)]
+    return L.Average()(heads)
 
 
 def measured() -> Model:
@@ -149,10 +162,16 @@ MODELS: dict[str, Callable[[], Model]] = {
     "other merges": lambda: wired(others),
     "nested": lambda: nested(frozen=False),
     "nested frozen": lambda: nested(frozen=True),
+    "nested thawed": thawed,
     "nested in a graph": lambda: wired(nested_in_a_graph),
     "shared": lambda: wired(shared),
     "no dense": lambda: chain(L.Conv2D(10, 5, strides=3), L.GlobalAveragePooling2D(), L.Softmax()),
     "two softmaxes": lambda: chain(*end(), L.Softmax()),
+    "dropout behind softmax": lambda: chain(*end(), L.Dropout(0.2)),
+    "softmax laid otherwise": lambda: chain(*end(), L.Reshape((5, 2)), L.Flatten()),
+    "mean of softmaxes": lambda: chain(L.Conv2D(10, 5, strides=3), L.Softmax(), L.GlobalAveragePooling2D()),
+    "two heads": lambda: wired(two_heads),
+    "two softmaxes and dropout": lambda: chain(*end(), L.Softmax(), L.Dropout(0.2)),
     "noise": lambda: chain(
         L.GaussianNoise(0.1), L.GaussianDropout(0.1), L.AlphaDropout(0.1), L.ActivityRegularization(0.1), *end()
     ),
@@ -211,9 +230,10 @@ def test_a_network_of_keras_is_the_same_function_here(name: str, ending: str, tm
     assert np.ptp(expected) > 1e-3  # a network that says the same of everything proves nothing
 
 
+@pytest.mark.parametrize("behind", [[], [L.Dropout(0.1), L.Reshape((5, 2)), L.Flatten()]], ids=len)
 @pytest.mark.filterwarnings("ignore")
-def test_sigmoids_become_shares_in_the_same_order(tmp_path: Path) -> None:
-    twin = shaken(chain(*end("sigmoid")))
+def test_sigmoids_become_shares_in_the_same_order(behind: list[Any], tmp_path: Path) -> None:
+    twin = shaken(chain(*end("sigmoid"), *behind))
     twin.save(tmp_path / "model.keras")
     model = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10).model
     pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
@@ -221,6 +241,19 @@ def test_sigmoids_become_shares_in_the_same_order(tmp_path: Path) -> None:
     with torch.inference_mode():
         found = model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).softmax(1).numpy()
     np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_probabilities_before_the_end_are_logits_in_the_list_that_is_kept(tmp_path: Path) -> None:
+    twin = shaken(wired(two_heads))
+    twin.save(tmp_path / "model.keras")
+    built = keras_reader.read(tmp_path / "model.keras").build([], (1, 28, 28), 10)
+    again = designs.build(entries.from_json(built.layers), (1, 28, 28), 10).eval()
+    again.load_state_dict(built.model.state_dict())
+    pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
+    with torch.inference_mode():
+        found = again(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy()))
+    np.testing.assert_allclose(found.softmax(1), np.asarray(twin.predict(pixels, verbose=0)), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -244,9 +277,11 @@ def test_channels_that_come_first_are_turned(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits, np.asarray(twin.predict(pixels, verbose=0)), atol=1e-4)
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
 @pytest.mark.filterwarnings("ignore")
-def test_outputs_beyond_the_classes_are_left_away(tmp_path: Path) -> None:
-    twin = shaken(chain(L.Flatten(), L.Dense(11)))
+def test_outputs_beyond_the_classes_are_left_away(is_nested: bool, tmp_path: Path) -> None:
+    last = [L.Flatten(), L.Dense(11)]
+    twin = shaken(chain(keras.Sequential(last)) if is_nested else chain(*last))
     twin.save(tmp_path / "model.h5")
     found = keras_reader.read(tmp_path / "model.h5")
     assert found.outputs((28, 28, 1)) == 11
@@ -254,6 +289,48 @@ def test_outputs_beyond_the_classes_are_left_away(tmp_path: Path) -> None:
     with torch.inference_mode():
         logits = found.build([], (1, 28, 28), 10).model(torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())).numpy()
     np.testing.assert_allclose(logits, np.asarray(twin.predict(pixels, verbose=0))[:, :10], atol=1e-4)
+
+
+ENDS: dict[str, Callable[[], Model]] = {
+    "softmax": lambda: chain(*end()),
+    "softmax and dropout": lambda: chain(*end(), L.Softmax(), L.Dropout(0.1)),
+    "sigmoid": lambda: chain(*end("sigmoid")),
+    "activations": lambda: chain(*end("tanh"), L.LeakyReLU(), L.Activation("softmax")),
+    "pooled": lambda: chain(L.Conv2D(3, 5, strides=3), L.Dense(10), L.GlobalAveragePooling2D(), L.Softmax()),
+    "nested": lambda: chain(L.Conv2D(3, 5), keras.Sequential([L.Flatten(), L.Dense(10), L.Softmax()])),
+}
+UNMOVED: dict[str, Callable[[], Model]] = {
+    "no dense": lambda: chain(L.Conv2D(10, 5, strides=3), L.GlobalAveragePooling2D(), L.Softmax()),
+    "norm behind": lambda: chain(*end(None), L.BatchNormalization(), L.Softmax()),
+    "two heads": lambda: wired(two_heads),
+    "too few": lambda: chain(L.Flatten(), L.Dense(9)),
+}
+
+
+@pytest.mark.parametrize("ending", ["h5", "keras"])
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_come_in_the_order_that_is_wanted(name: str, ending: str, tmp_path: Path) -> None:
+    twin, order = shaken(ENDS[name]()), [3, 1, 2, 0, 9, 8, 7, 6, 5, 4]
+    twin.save(tmp_path / f"model.{ending}")
+    ordered = keras_reader.read(tmp_path / f"model.{ending}").ordered
+    assert ordered is not None
+    pixels = np.random.default_rng(0).random((IMAGES, 28, 28, 1)).astype(np.float32)
+    with torch.inference_mode():
+        given = torch.from_numpy(pixels.transpose(0, 3, 1, 2).copy())
+        found = ordered(order)([], (1, 28, 28), 10).model(given).softmax(1).numpy()
+    expected = np.asarray(twin.predict(pixels, verbose=0))[:, order]
+    np.testing.assert_allclose(found, expected / expected.sum(1, keepdims=True), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", UNMOVED)
+@pytest.mark.filterwarnings("ignore")
+def test_outputs_of_other_layers_stay_where_they_are(name: str, tmp_path: Path) -> None:
+    UNMOVED[name]().save(tmp_path / "model.keras")
+    ordered = keras_reader.read(tmp_path / "model.keras").ordered
+    assert ordered is not None
+    with pytest.raises(DataError, match=r"^model.keras: Its classes stand in another order than the data's, and"):
+        ordered(range(10)[::-1])([], (1, 28, 28), 10)
 
 
 @pytest.mark.parametrize("ending", ["h5", "weights.h5"])

@@ -18,8 +18,10 @@ from ropero.data.dataset import Dataset
 from ropero.errors import DataError, UsageError
 from ropero.export import pixels
 from ropero.export.foreign import Built, Foreign, Sides
+from ropero.export.origin import told
 from ropero.models import designs
 from ropero.models.layers import Dense, Flatten, Layer
+from ropero.texts.numbers import percent
 
 Floats = NDArray[np.float64]
 Nets = Callable[..., nn.Sequential]
@@ -104,16 +106,67 @@ def test_pictures_of_another_size_are_padded_or_resized_as_it_proves_right(train
 
 
 @pytest.mark.real
-def test_what_the_config_says_is_not_tried(train: Dataset, net: Nets) -> None:
-    _, seeing = pixels.find(foreign(net("0-1"), scaled="0-255"), train)
-    assert (seeing.scale, seeing.why, len(seeing.tried)) == ("0-255", "config", 1)
+@pytest.mark.parametrize("name", ["0-1", "0-255", "standardised"])
+def test_what_the_config_says_is_taken_when_nothing_common_is_clearly_better(
+    name: str, train: Dataset, net: Nets
+) -> None:
+    _, seeing = pixels.find(foreign(net(name), scaled=name), train)
+    assert (seeing.scale, seeing.why, seeing.said) == (name, "config", "")
+    assert {one.scale for one in seeing.tried} == {name, "0-1", "0-255", "-1-1"}
+
+
+@pytest.mark.real
+def test_a_config_that_is_clearly_wrong_is_overruled_and_that_is_told(train: Dataset, net: Nets) -> None:
+    """As a network with Rescaling(1 / 255) that was trained on x / 255."""
+    built, seeing = pixels.find(foreign(net("-1-1"), scaled="0-255"), train)
+    assert (seeing.scale, seeing.why, seeing.said) == ("-1-1", "tried-over-config", "0-255")
+    theirs, taken = (next(one for one in seeing.tried if one.scale == name) for name in ("0-255", "-1-1"))
+    assert taken.accuracy >= theirs.accuracy + pixels.OVERRULES
+    with torch.inference_mode():
+        prepared = WAYS["-1-1"](train.images.astype(np.float64))[:20]
+        expected = net("-1-1")(torch.from_numpy(prepared).float().flatten(1))
+        found = built.model(torch.from_numpy(train.images[:20, None].copy()).float() / 255)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    origin = {"file": "m.h5", "written_by": "Keras 2.4.0", "notes": [], "pixels": seeing.to_json()}
+    accuracy = percent(theirs.accuracy, 1)
+    assert (
+        f"says 0 to 255, as they are in the file, but shown that way it is right on {accuracy} only"
+        in told(origin, train.classes)[1]
+    )
+
+
+@pytest.mark.real
+def test_chance_does_not_overrule_a_config(train: Dataset, net: Nets) -> None:
+    turned = replace(train, labels=(train.labels + 1) % 10)
+    _, seeing = pixels.find(foreign(net("0-255"), scaled="0-255"), turned)
+    assert (seeing.scale, seeing.why) == ("0-255", "config")
+    own, *others = (one.accuracy for one in seeing.tried)
+    assert max(others) > own + pixels.OVERRULES
+
+
+@pytest.mark.real
+def test_a_heavy_network_that_does_well_is_tried_once(
+    train: Dataset, net: Nets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels, "HEAVY", 1)
+    monkeypatch.setattr(pixels, "SOUND", 0.5)
+    _, seeing = pixels.find(foreign(net("0-1"), scaled="0-1"), train)
+    assert (seeing.images, len(seeing.tried)) == (pixels.IMAGES_HEAVY, 1)
+
+
+def test_notes_of_older_runs_are_told() -> None:
+    tried = {"scale": "0-255", "size": pixels.AS_BUILT, "accuracy": 0.9, "log_loss": 0.3}
+    seen = {"scale": "0-255", "size": pixels.AS_BUILT, "why": "config", "images": 2000, "tried": [tried], "order": [],
+            "spare": 0}  # fmt: skip
+    said = told({"file": "m.h5", "written_by": "Keras 2.4.0", "notes": [], "pixels": seen}, ())
+    assert said[1] == "Its pixels: 0 to 255, as they are in the file (its own first layer says so)."
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", ["0-1", "0-255", "-1-1"])
 def test_stored_means_tell_the_scale(name: str, train: Dataset, net: Nets) -> None:
     prepared = WAYS[name](train.images.astype(np.float64))
-    given = foreign(net("0-1"), scaled=(float(prepared.mean()), float(prepared.std())))
+    given = foreign(net(name), scaled=(float(prepared.mean()), float(prepared.std())))
     _, seeing = pixels.find(given, train)
     assert (seeing.scale, seeing.why) == (name, "config")
 

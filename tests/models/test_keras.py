@@ -41,7 +41,7 @@ from ropero.models.spatial import (
     ZeroPadding2D,
 )
 
-OTHERWISE = ("gelu_approximate", "hard_sigmoid_2")  # what a file of Keras 3 has no name for
+OTHERWISE = ("gelu_approximate", "hard_sigmoid_2", "log")  # what a file of Keras 3 has no name for
 IMAGE_LAYERS: list[Layer] = [
     Conv2D(4),
     Conv2D(4, 5, 1, "same", "relu"),
@@ -113,6 +113,9 @@ def test_activations_that_no_name_of_keras_3_gives() -> None:
     np.testing.assert_allclose(gelu, keras.activations.gelu(x, approximate=True), atol=1e-6)
     old = np.clip(0.2 * x.numpy() + 0.5, 0, 1)  # keras 2.15, activations.py and backend.hard_sigmoid
     np.testing.assert_allclose(ACTIVATIONS["hard_sigmoid_2"]()(x), old, atol=1e-6)
+    shares = torch.tensor([0.0, 1e-9, 0.5, 1.0])
+    expected = [np.log(1e-30), np.log(1e-9), np.log(0.5), 0]
+    np.testing.assert_allclose(ACTIVATIONS["log"]()(shares), expected, rtol=1e-6)
 
 
 def test_every_activation_of_keras_is_known_or_needs_more_than_a_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import ropero as rp  # noqa: E402
 from ropero.cli.app import run  # noqa: E402
 from ropero.data.dataset import Splits  # noqa: E402
 from ropero.errors import DataError, UsageError  # noqa: E402
+from ropero.export.origin import told  # noqa: E402
 from ropero.runs import RunStore  # noqa: E402
 from ropero.workbench import importing  # noqa: E402
 
@@ -195,13 +197,22 @@ def test_an_onnx_file_takes_a_runs_place(source: Path, tmp_path: Path, capsys: p
     assert "leave --engine away" in capsys.readouterr().err
 
 
-def test_classes_in_another_order_are_not_taken_by_place(
-    model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from dataclasses import replace
+def test_classes_in_another_order_are_exchanged(model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ropero.models.inference import probabilities
 
     read = importing.read
     monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES[::-1]))
+    done = importing.import_model(model, splits, RunStore(), pixels_are="0-1")
+    assert splits.test is not None
+    expected = np.load(model.with_name("expected.npy"))[:, ::-1]
+    np.testing.assert_allclose(probabilities(done.run.model(), splits.test.images), expected, atol=1e-5)
+
+
+def test_classes_in_another_order_are_not_taken_by_place(
+    model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = importing.read
+    monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES[::-1], ordered=None))
     with pytest.raises(DataError, match="names its classes in the order ring, block, stripe"):
         importing.import_model(model, splits, RunStore())
     monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=CLASSES))
@@ -353,3 +364,12 @@ def test_python_takes_an_engine(model: Path, splits: Splits, monkeypatch: pytest
     monkeypatch.setattr("ropero.export.engines.answers", lambda *_: pytest.fail("PyTorch computed"))
     accuracy = trained.evaluate(engine="onnxruntime").accuracy
     assert accuracy > 0.9
+
+
+def test_other_names_of_classes_are_told(model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = importing.read
+    monkeypatch.setattr(importing, "read", lambda *given: replace(read(*given), classes=("one", "two", "three")))
+    origin = importing.import_model(model, splits, RunStore()).run.origin
+    assert origin is not None
+    sentence = f"Its file names its classes one, two, three; the data call them {', '.join(CLASSES)}."
+    assert told(origin, CLASSES)[-1] == sentence
