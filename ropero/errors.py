@@ -15,10 +15,17 @@ import difflib
 from collections.abc import Iterable
 
 from ropero.texts import t
+from ropero.texts.plain import SENTENCE, shown_lines
 
 
 class RoperoError(Exception):
-    """What a user did or has that ropero cannot work with; the message says how to mend it."""
+    """What a user did or has that ropero cannot work with; the message says how to mend it.
+
+    Names out of strangers' files stand in it: it holds nothing that a terminal would obey, and ends.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(shown_lines(message, SENTENCE))
 
 
 class UsageError(RoperoError, ValueError):
