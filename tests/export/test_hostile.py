@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 h5py = pytest.importorskip("h5py")
 
 from ropero.errors import DataError  # noqa: E402
-from ropero.export import hdf5, keras_config, keras_container, keras_layers, reader  # noqa: E402
+from ropero.export import keras_config, keras_container, keras_layers, reader  # noqa: E402
+from ropero.models import hdf5  # noqa: E402
 
 SEQUENTIAL = {
     "class_name": "Sequential",
