@@ -49,8 +49,9 @@ def test_errors_findings_and_repeated_values_are_plain(make: object) -> None:
     assert str(make("layer \x1b[2J\x9b1A\u202e")) == "layer \\x1b[2J\\x9b1A\\u202e"  # type: ignore[operator]
 
 
-def test_errors_may_have_lines_but_end() -> None:
-    assert str(DataError("one\n  two")) == "one\n  two"
+def test_few_errors_have_lines_and_all_end() -> None:
+    assert str(DataError("one\n  two")) == "one\\n  two"
+    assert str(DataError("one\n  two\x1b", lines=True)) == "one\n  two\\x1b"
     assert len(str(DataError("a" * 1_000_000))) < 5000
     assert str(MissingExtra("\x1b", "keras")).startswith("\\x1b needs")
 
