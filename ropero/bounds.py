@@ -59,11 +59,12 @@ def archive(path: Path, stream: IO[bytes] | None = None) -> Iterator[zipfile.Zip
         with zipfile.ZipFile(file) as found:
             names = found.namelist()
             if len(names) != count or len(set(names)) != count:
-                raise zipfile.BadZipFile(_CONTRADICTS)
+                raise _contradicts()
             yield found
 
 
-_CONTRADICTS = "its table of contents contradicts itself"
+def _contradicts() -> zipfile.BadZipFile:
+    return zipfile.BadZipFile(t("its table of contents contradicts itself"))
 
 
 def _members(path: Path, stream: IO[bytes]) -> int:
@@ -75,10 +76,10 @@ def _members(path: Path, stream: IO[bytes]) -> int:
     tail = stream.read()
     at = tail.rfind(b"PK\5\6", 0, max(0, len(tail) - _END.size + 4))
     if at < 0 or start not in (b"PK\3\4", b"PK\5\6"):
-        raise zipfile.BadZipFile("it is no archive, or cut short")
+        raise zipfile.BadZipFile(t("it is no archive, or cut short"))
     *_, count, size, place, remark = _END.unpack_from(tail, at)
     if at + _END.size + remark != len(tail):
-        raise zipfile.BadZipFile(_CONTRADICTS)
+        raise _contradicts()
     end = whole - len(tail) + at
     if end >= _LOCATOR.size + _LARGE_END.size:
         stream.seek(end - _LOCATOR.size - _LARGE_END.size)
@@ -87,16 +88,16 @@ def _members(path: Path, stream: IO[bytes]) -> int:
             end -= _LOCATOR.size + _LARGE_END.size
             small = zip((count, size, place), large[-3:], (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF), strict=True)
             if (large[0], where) != (b"PK\6\6", end) or any(one not in (other, full) for one, other, full in small):
-                raise zipfile.BadZipFile(_CONTRADICTS)
+                raise _contradicts()
             count, size, place = large[-3:]
     if place + size != end:  # zipfile would look elsewhere than others do
-        raise zipfile.BadZipFile(_CONTRADICTS)
+        raise _contradicts()
     if count > MAX_MEMBERS:
         raise DataError(
             t("{path} holds {n} files; an archive may hold {limit}.", path=path, n=count, limit=MAX_MEMBERS)
         )
     if size > (count + 1) * _ENTRY_BYTES:
-        raise zipfile.BadZipFile(_CONTRADICTS)
+        raise _contradicts()
     return int(count)
 
 

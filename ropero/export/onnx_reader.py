@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ropero.errors import DataError, RoperoError, UsageError, did_you_mean
+from ropero.errors import DataError, MissingExtra, RoperoError, UsageError, did_you_mean
 from ropero.export import onnx_dialect, onnx_file
 from ropero.export.onnx_dialect import Said
 from ropero.export.onnx_tensors import MAX_NUMBERS, Array, array, attribute, shape_of, words
@@ -124,6 +124,8 @@ def read(path: Path, output: str | None = None) -> OnnxFile:
     try:
         found = _Reading(path, hashlib.sha256(content).hexdigest(), onnx_file.parsed(content))
         return found.file(output)
+    except MissingExtra:
+        raise
     except RoperoError as error:
         raise _of(path, error) from error
     except Exception as error:  # what the parser raises on damaged files is written down nowhere
