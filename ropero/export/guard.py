@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ropero import bounds
-from ropero.errors import DataError
+from ropero.errors import DataError, RoperoError
 from ropero.export.keras_container import MAX_JSON
 from ropero.export.traced import quiet
 from ropero.models.entries import LAYERS
@@ -54,6 +54,16 @@ def keras_config(config: object, path: Path) -> None:
 
 def program(path: Path) -> None:
     """Whether a `.pt2` archive holds nothing but tensors and the operators of PyTorch's own tensor library."""
+    try:
+        _program(path)
+    except RoperoError:
+        raise
+    except Exception as error:  # a program of another form than torch's, in whichever way
+        reason = shown(str(error).strip().split("\n")[0] or type(error).__name__)
+        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=reason)) from error
+
+
+def _program(path: Path) -> None:
     with bounds.archive(path) as archive:
         places = {place: place.partition("/") for place in archive.namelist()}
         folders = {folder for folder, _, _ in places.values()}
