@@ -138,6 +138,13 @@ def test_a_process_that_hangs_is_a_finding(run: Run, store: RunStore, monkeypatc
     assert [check.ok for check in done.checks] == [False]
 
 
+def test_a_file_is_asked_without_a_graphics_card(run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its samples were made without, and what a card's library takes is not counted in."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(verb, "_CODE", "import os, sys; sys.exit(7 if os.environ['CUDA_VISIBLE_DEVICES'] == '' else 8)")
+    assert "ended with code 7" in verify("last", store).checks[0].note
+
+
 def test_a_process_that_says_without_end_takes_no_memory_here(
     run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
