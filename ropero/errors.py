@@ -15,10 +15,18 @@ import difflib
 from collections.abc import Iterable
 
 from ropero.texts import t
+from ropero.texts.plain import SENTENCE, shown, shown_lines
 
 
 class RoperoError(Exception):
-    """What a user did or has that ropero cannot work with; the message says how to mend it."""
+    """What a user did or has that ropero cannot work with; the message says how to mend it.
+
+    Names out of strangers' files stand in it: it holds nothing that a terminal would obey, and ends. lines: whether it
+    is one of the few of several lines.
+    """
+
+    def __init__(self, message: object = "", *, lines: bool = False) -> None:
+        super().__init__((shown_lines if lines else shown)(message, SENTENCE))
 
 
 class UsageError(RoperoError, ValueError):

@@ -20,6 +20,7 @@ FLOORS = [
     {"texts"},
     {"errors"},
     {"runtime", "storage"},
+    {"bounds"},
     {"data", "metrics"},
     {"models"},
     {"training"},

@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ropero.texts.plain import shown_json, shown_lines
+
 # A piped table is as wide as it needs to be: cutting it to 80 columns would lose figures.
 _PIPED_WIDTH = 200
 
@@ -30,29 +32,33 @@ def err() -> Console:
 
 def say(text: str) -> None:
     """A remark that is no result."""
-    err().print(text, markup=False)
+    err().print(shown_lines(text), markup=False)
 
 
 def show(text: str) -> None:
     """A line of the result."""
-    print(text)
+    print(shown_lines(text))
 
 
 def show_json(content: object) -> None:
     """The result as JSON, its keys and names English in every language."""
-    print(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False))
+    print(shown_json(json.dumps(content, ensure_ascii=False, indent=2, allow_nan=False)))
 
 
 def show_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: Sequence[int] = (0,)
 ) -> None:
     """A table; the columns numbered in `words` are set left, the others, figures, right."""
-    # Names come from strangers' files and folders: they are text, not Rich's markup.
+    # Names come from strangers' files and folders: they are text, not Rich's markup, and nothing that a terminal obeys.
     table = Table(
-        title=Text(title) if title else None, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False
+        title=Text(shown_lines(title)) if title else None,
+        title_justify="left",
+        box=box.SIMPLE,
+        title_style="bold",
+        pad_edge=False,
     )
     for number, column in enumerate(columns):
         table.add_column(Text(column), justify="left" if number in words else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(shown_lines(cell)) for cell in row))
     out().print(table)

@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from ropero import bounds
 from ropero.data.dataset import Images, Labels
 from ropero.data.raw import LIMIT_BYTES, Raw, RawPart, read_at_most, too_large
 from ropero.errors import DataError
@@ -68,7 +69,7 @@ def read_npz(path: Path) -> Raw:
 @contextmanager
 def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with bounds.archive(path) as archive:
             yield archive
     except DataError:
         raise
@@ -125,7 +126,7 @@ def read_arrays(name: str, content: bytes, limit_bytes: int) -> dict[str, NDArra
         DataError: not a whole .npz file, too large, or not arrays of plain numbers.
     """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with bounds.archive(Path(name), io.BytesIO(content)) as archive:
             members = archive.infolist()
             if sum(one.file_size for one in members) > limit_bytes:
                 raise too_large(name, sum(one.file_size for one in members))
@@ -135,6 +136,8 @@ def read_arrays(name: str, content: bytes, limit_bytes: int) -> dict[str, NDArra
                     unpacked = bytes(read_at_most(file, one.file_size + 1))
                 found[one.filename.removesuffix(".npy")] = read_npy(f"{name}: {one.filename}", unpacked)
             return found
+    except DataError:
+        raise
     except (zipfile.BadZipFile, zlib.error, EOFError, struct.error, ValueError, KeyError, RuntimeError) as error:
         raise DataError(t("{path} is not a whole .npz file ({reason}). Download or copy it again.", path=name,
                           reason=error)) from error  # fmt: skip

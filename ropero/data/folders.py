@@ -150,7 +150,8 @@ def unknown_layout(root: Path, where: Path | None = None) -> DataError:
             name=root.name or "data",
             where=where or root,
             found=found or t("nothing"),
-        )
+        ),
+        lines=True,
     )
 
 

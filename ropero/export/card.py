@@ -112,12 +112,12 @@ def read(text: str | bytes, path: object) -> Card:
         return _card(values)
     except DataError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DataError(t("{path} is not a model card: {reason}", path=path, reason=error)) from error
 
 
 def _card(values: Mapping[str, Any]) -> Card:
-    """Raises ValueError, KeyError, TypeError or AttributeError for what is no card."""
+    """Raises ValueError, LookupError, TypeError, AttributeError or OverflowError for what is no card."""
     sides = values["input"]["shape"]
     if len(sides) != 3 or not all(isinstance(side, int) and 0 < side <= MAX_SIDE for side in sides):
         raise ValueError(f"input {sides}")

@@ -19,6 +19,7 @@ from ropero.models import samples
 from ropero.models.inference import Floats
 from ropero.texts import joined, mark, t
 from ropero.texts.numbers import rough
+from ropero.texts.plain import SENTENCE, shown
 
 FILE, CARD, WEIGHTS = mark("file"), mark("card"), mark("weights")
 CLASSES, SHAPES, PREDICTIONS = mark("classes"), mark("shapes"), mark("predictions")
@@ -29,11 +30,14 @@ INT8_TOLERANCE = 0.1
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: ok, or what is wrong; None when it could not be looked at, and why."""
+    """One finding: ok, or what is wrong; None when it could not be looked at, and why. One line, whatever it names."""
 
     name: str
     ok: bool | None
     note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "note", shown(self.note, SENTENCE))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from ropero.data.batches import in_chunks
 from ropero.data.dataset import Images
 from ropero.errors import RoperoError, RunError
-from ropero.export import onnx_writer
+from ropero.export import onnx_file, onnx_writer
 from ropero.export.portable import read_portable
-from ropero.export.readback import onnx_model
 from ropero.export.traced import quiet
 from ropero.models.inference import Floats, logits
 from ropero.texts import t
@@ -56,7 +55,7 @@ def _onnxruntime(path: Path) -> Client:
     options = library.SessionOptions()
     options.log_severity_level = 4
     # The content, not the path: from there, nothing else could be reached.
-    content = onnx_model(path).SerializeToString()
+    content = onnx_file.model(path).SerializeToString()
     session = library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def ask(pixels: Floats) -> Any:

@@ -18,10 +18,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ropero.errors import DataError
+from ropero import bounds
+from ropero.errors import DataError, RoperoError
+from ropero.export.keras_container import MAX_JSON
 from ropero.export.traced import quiet
 from ropero.models.entries import LAYERS
 from ropero.texts import t
+from ropero.texts.plain import shown
 
 _KINDS = {*LAYERS, "InputLayer", "Sequential", "Functional", "Normalization", "__keras_tensor__"}
 _MODULES = {"keras", "keras.layers", "keras.src.models.functional"}
@@ -51,17 +54,30 @@ def keras_config(config: object, path: Path) -> None:
 
 def program(path: Path) -> None:
     """Whether a `.pt2` archive holds nothing but tensors and the operators of PyTorch's own tensor library."""
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            name = member.filename.partition("/")[2]
-            if not _MEMBERS.fullmatch(name) or member.compress_type != zipfile.ZIP_STORED:
-                raise held(path, member.filename)
+    try:
+        _program(path)
+    except RoperoError:
+        raise
+    except Exception as error:  # a program of another form than torch's, in whichever way
+        reason = shown(str(error).strip().split("\n")[0] or type(error).__name__)
+        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=reason)) from error
+
+
+def _program(path: Path) -> None:
+    with bounds.archive(path) as archive:
+        places = {place: place.partition("/") for place in archive.namelist()}
+        folders = {folder for folder, _, _ in places.values()}
+        for place, (_, _, name) in places.items():
+            if not _MEMBERS.fullmatch(name) or len(folders) > 1:  # of two folders torch would read one
+                raise held(path, place)
+        bounds.stored(path, archive)
+        for place, (_, _, name) in places.items():
             if name.endswith("_config.json"):
-                _payloads(json.loads(archive.read(member)), path)
+                _payloads(json.loads(bounds.member(path, archive, place, MAX_JSON)), path)
             elif name == "models/model.json":
-                _graph(json.loads(archive.read(member)), path)
+                _graph(json.loads(bounds.member(path, archive, place, MAX_JSON)), path)
             elif name == "data/sample_inputs/model.pt":
-                _inputs(archive.read(member), path)
+                _inputs(archive.read(place), path)
 
 
 def _payloads(config: Any, path: Path) -> None:
@@ -72,10 +88,13 @@ def _payloads(config: Any, path: Path) -> None:
 
 
 def _inputs(content: bytes, path: Path) -> None:
+    """An archive of its own, which torch would unpack."""
     try:
+        with bounds.archive(path, io.BytesIO(content)) as archive:
+            bounds.stored(path, archive)
         with quiet():
             found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise held(path, "sample_inputs") from error
     if not all(isinstance(one, Tensor) for one in found[0]) or found[1]:
         raise held(path, "sample_inputs")
@@ -122,5 +141,5 @@ def _objects(content: object, path: Path, depth: int = 0) -> Iterator[Mapping[st
 def held(path: Path, what: str) -> DataError:
     return DataError(
         t("{path} holds {what}, which ropero does not write; it is not opened, since opening it could run code.",
-          path=path, what=what[:80])
+          path=path, what=shown(what, 80))
     )  # fmt: skip

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -19,8 +18,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ropero import bounds
 from ropero.errors import DataError
-from ropero.export import hdf5
+from ropero.export.card import KEY
+from ropero.models import hdf5
 from ropero.storage import human_bytes
 from ropero.texts import t
 
@@ -30,9 +31,8 @@ _TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # what torch began its pickles with
 SAVED_MODEL = "saved_model.pb"
 MAX_JSON = 32 << 20  # bytes of a config
 MAX_NESTED = 200  # brackets in each other
-MAX_MEMBERS = 5_000  # files in a .keras
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-OWN = "ropero"  # where ropero's own exports keep their card
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"  # in a .keras
+MODEL_CONFIG, GROUP = "model_config", "model_weights"  # an attribute and a group of a legacy file
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +91,10 @@ def start_of(path: Path) -> bytes:
             head = file.read(512)
     except OSError as error:
         raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
-    if size > hdf5.MAX_BYTES:
+    if size > bounds.MAX_BYTES:
         raise DataError(
             t("{path} takes {size}; a model may take {limit}.", path=path, size=human_bytes(size),
-              limit=human_bytes(hdf5.MAX_BYTES))
+              limit=human_bytes(bounds.MAX_BYTES))
         )  # fmt: skip
     return head
 
@@ -167,7 +167,7 @@ def unknown(path: Path) -> str:
 def _of_hdf5(path: Path, plan: Path | None) -> KerasFile:
     contents = hdf5.read(path)
     root = contents.attributes.get("", {})
-    if "model_config" not in root:
+    if MODEL_CONFIG not in root:
         beside = plan_beside(path)
         if plan is not None or beside.is_file():
             return _with_plan(plan or beside, contents, root)
@@ -179,19 +179,19 @@ def _of_hdf5(path: Path, plan: Path | None) -> KerasFile:
                 path=path,
             )
         )
-    inner = {place.removeprefix("model_weights").lstrip("/"): one for place, one in contents.attributes.items()
-             if place == "model_weights" or place.startswith("model_weights/")}  # fmt: skip
-    arrays = {place.removeprefix("model_weights/"): one for place, one in contents.arrays.items()
-              if place.startswith("model_weights/")}  # fmt: skip
+    inner = {place.removeprefix(GROUP).lstrip("/"): one for place, one in contents.attributes.items()
+             if place == GROUP or place.startswith(f"{GROUP}/")}  # fmt: skip
+    arrays = {place.removeprefix(f"{GROUP}/"): one for place, one in contents.arrays.items()
+              if place.startswith(f"{GROUP}/")}  # fmt: skip
     return KerasFile(
-        _network(path, _text(root["model_config"])),
+        _network(path, _text(root[MODEL_CONFIG])),
         inner,
         arrays,
         _text(root.get("keras_version", inner.get("", {}).get("keras_version", ""))),
         _text(root.get("backend", inner.get("", {}).get("backend", ""))),
         _optional(root.get("training_config")),
         is_zip=False,
-        card=_optional(root.get(OWN)) or None,
+        card=_optional(root.get(KEY)) or None,
     )
 
 
@@ -223,12 +223,12 @@ def _with_plan(plan: Path, contents: hdf5.Contents, root: Mapping[str, hdf5.Text
 
 def _of_zip(path: Path) -> KerasFile:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = [one.filename for one in archive.infolist()]
-            if CONFIG not in members or len(members) > MAX_MEMBERS:
+        with bounds.archive(path) as archive:
+            members = archive.namelist()
+            if CONFIG not in members:
                 raise DataError(_other_zip(path, members))
-            config = _network(path, _member(path, archive, CONFIG, MAX_JSON).decode("utf-8", "replace"))
-            about = _optional(_member(path, archive, METADATA, MAX_JSON).decode("utf-8", "replace")
+            config = _network(path, bounds.member(path, archive, CONFIG, MAX_JSON).decode("utf-8", "replace"))
+            about = _optional(bounds.member(path, archive, METADATA, MAX_JSON).decode("utf-8", "replace")
                               if METADATA in members else None)  # fmt: skip
             if WEIGHTS not in members:
                 raise DataError(
@@ -236,14 +236,14 @@ def _of_zip(path: Path) -> KerasFile:
                       "again with Keras's usual settings.", path=path, name=WEIGHTS)
                 )  # fmt: skip
             size = path.stat().st_size
-            limit = min(hdf5.MAX_BYTES, hdf5.MAX_GROWTH * size + hdf5.SPARE_BYTES)
-            contents = _weights(_member(path, archive, WEIGHTS, limit), path)
+            limit = min(bounds.MAX_BYTES, hdf5.MAX_GROWTH * size + hdf5.SPARE_BYTES)
+            contents = hdf5.read_content(bounds.member(path, archive, WEIGHTS, limit), path.name)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(t("{path} is damaged: {reason}", path=path, reason=error)) from error
     version = str(about.get("keras_version", ""))
-    card = about.get(OWN)
+    card = about.get(KEY)
     return KerasFile(
         config,
         contents.attributes,
@@ -266,27 +266,6 @@ def _other_zip(path: Path, members: list[str]) -> str:
     if inside:
         return t("{path} is a packed folder; unpack it and name {name} in it.", path=path, name=inside)
     return t("{path} is a zip file, but no model of Keras's: it has no {name}.", path=path, name=CONFIG)
-
-
-def _member(path: Path, archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """A member's content, read no further than the limit, whatever size the archive claims for it."""
-    about = archive.getinfo(name)
-    # Other ways of packing unpack far more than is asked for.
-    if about.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(t("{path}: {name} in it is packed in a way that Keras never uses.", path=path, name=name))
-    with archive.open(name) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise DataError(t("{path}: {name} in it is larger than {limit}.", path=path, name=name,
-                          limit=human_bytes(limit)))  # fmt: skip
-    return content
-
-
-def _weights(content: bytes, path: Path) -> hdf5.Contents:
-    with tempfile.TemporaryDirectory(prefix="ropero-") as folder:
-        place = Path(folder) / path.name
-        place.write_bytes(content)
-        return hdf5.read(place)
 
 
 def _text(value: hdf5.Text) -> str:

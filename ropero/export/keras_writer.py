@@ -17,16 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero.export.card import KEY, digest
+from ropero.export.keras_container import CONFIG, GROUP, METADATA, MODEL_CONFIG, WEIGHTS
 from ropero.export.translation import INPUT_KIND, Inner, Node, is_chain, translate
 from ropero.models.classifier import Classifier
 from ropero.models.designs import snake
+from ropero.models.hdf5 import h5py
 from ropero.models.layers import Shape
-from ropero.models.weight_files import h5py
 
 # Whose files these are like: what readers look at to know what to expect.
 KERAS_3, KERAS_2 = "3.5.0", "2.15.0"
-METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
-GROUP = "model_weights"  # of a legacy file
 _FIXED_BYTES = 60_000  # HDF5 keeps an attribute of fixed length up to 64 kB; longer text goes elsewhere
 _KIND_2 = {"LeakyReLU": "ReLU"}  # Keras 2 calls its slope alpha; its ReLU has one of today's name
 
@@ -68,7 +67,7 @@ def write_h5(model: Classifier, path: Path, card: Sealed) -> None:
     with h5py().File(path, "w") as file:
         _text(file, "keras_version", KERAS_2)
         _text(file, "backend", "tensorflow")
-        _text(file, "model_config", json.dumps(keras_2_config(nodes)))
+        _text(file, MODEL_CONFIG, json.dumps(keras_2_config(nodes)))
         _text(file, KEY, card(digest({f"{GROUP}/{place}": array for place, array in arrays.items()})))
         root = file.create_group(GROUP)
         _text(root, "keras_version", KERAS_2)

@@ -10,15 +10,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 
 from ropero.errors import DataError, MissingExtra, RoperoError, UsageError, did_you_mean
-from ropero.export import onnx_dialect, onnx_wire
+from ropero.export import onnx_dialect, onnx_file
 from ropero.export.onnx_dialect import Said
 from ropero.export.onnx_tensors import MAX_NUMBERS, Array, array, attribute, shape_of, words
 from ropero.models.adopting import RawGraph, adopt
@@ -27,12 +25,9 @@ from ropero.models.entries import cut
 from ropero.models.graphs import CHANNELS_FIRST, CHANNELS_LAST, MAX_TENSORS, GraphCard
 from ropero.models.layers import Layer
 from ropero.models.nodes import MAX_LINKS, MAX_NAME, MAX_NODES, Node
-from ropero.storage import human_bytes
 from ropero.texts import joined, t
 from ropero.texts.numbers import whole
 
-LIMIT_BYTES = 1 << 30
-LIMIT_PARSED = 3 << 29  # what the parser may take for it
 MAX_SIDES = 5  # of what goes in
 _FLOATS = {1: "float32", 10: "float16", 11: "float64"}
 _INPUTS = {**_FLOATS, 2: "uint8"}
@@ -125,13 +120,12 @@ def read(path: Path, output: str | None = None) -> OnnxFile:
         DataError: a file that is no ONNX model, damaged, too large, or with what ropero does not compute.
         MissingExtra: without the package onnx.
     """
-    library = _library()
-    content = _content(path)
+    content = onnx_file.content(path)
     try:
-        onnx_wire.weigh(content, library.ModelProto.DESCRIPTOR, LIMIT_PARSED)
-        model = library.ModelProto.FromString(content)
-        found = _Reading(path, hashlib.sha256(content).hexdigest(), model)
+        found = _Reading(path, hashlib.sha256(content).hexdigest(), onnx_file.parsed(content))
         return found.file(output)
+    except MissingExtra:
+        raise
     except RoperoError as error:
         raise _of(path, error) from error
     except Exception as error:  # what the parser raises on damaged files is written down nowhere
@@ -140,27 +134,6 @@ def read(path: Path, output: str | None = None) -> OnnxFile:
 
 def _of(path: Path, error: Exception) -> DataError:
     return DataError(t("{path}: {reason}", path=path, reason=error))
-
-
-def _library() -> ModuleType:
-    try:
-        return import_module("onnx")
-    except ImportError as error:
-        raise MissingExtra(t("Reading ONNX files"), "onnx") from error
-
-
-def _content(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > LIMIT_BYTES:
-            raise DataError(
-                t("{path} takes {size}; ropero reads ONNX files of at most {limit}.",
-                  path=path, size=human_bytes(size), limit=human_bytes(LIMIT_BYTES))
-            )  # fmt: skip
-        with path.open("rb") as file:
-            return file.read(LIMIT_BYTES + 1)
-    except OSError as error:
-        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
 
 
 class _Reading:

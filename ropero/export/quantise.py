@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Images
 from ropero.errors import UsageError
+from ropero.export import onnx_file
 from ropero.export.onnx_writer import PIXELS, library
-from ropero.export.readback import onnx_model
 from ropero.export.traced import quiet
 from ropero.texts import t
 
@@ -37,7 +37,7 @@ _PASSING = {"Conv", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu", "Clip", "Batc
 
 def kind(path: Path) -> str:
     """Which way a network allows. Raises UsageError for one that onnxruntime has no whole numbers for."""
-    operators = {node.op_type for node in onnx_model(path).graph.node}
+    operators = {node.op_type for node in onnx_file.model(path).graph.node}
     for one in _FLOATING:
         if one in operators:
             raise UsageError(
@@ -67,7 +67,7 @@ def quantise(source: Path, target: Path, images: Images) -> str:
             library("onnxruntime.quantization.shape_inference").quant_pre_process(
                 str(source), str(prepared), skip_symbolic_shape=True, skip_optimization=way == DYNAMIC
             )
-            model = onnx_model(prepared)
+            model = onnx_file.model(prepared)
             if way == DYNAMIC:
                 model.graph.ClearField("value_info")  # the shapes of what is written anew
                 tools.quantize_dynamic(model, str(target), **options)

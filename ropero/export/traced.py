@@ -12,7 +12,6 @@ import io
 import logging
 import re
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,8 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from ropero import bounds
 from ropero.errors import UsageError
-from ropero.export.card import KEY, digest
+from ropero.export.card import KEY, MAX_BYTES, digest
 from ropero.models.classifier import Classifier
 from ropero.texts import t
 
@@ -94,19 +94,23 @@ def write_pt2(model: Classifier, path: Path, card: Callable[[str], str]) -> None
     bare, whole = io.BytesIO(), io.BytesIO()  # a buffer has no name, which would go into the archive
     with quiet():
         torch.export.save(program, bare)
-        torch.export.save(program, whole, extra_files={_CARD: card(digest(arrays(bare)))})
+        torch.export.save(program, whole, extra_files={_CARD: card(digest(arrays(path, bare)))})
     path.write_bytes(whole.getbuffer())
 
 
 def card_text(path: Path) -> str | None:
     """The card as JSON, where there is one."""
-    with zipfile.ZipFile(path) as archive:
+    with bounds.archive(path) as archive:
         names = [name for name in archive.namelist() if name.partition("/")[2] == f"extra/{_CARD}"]
-        return archive.read(names[0]).decode() if names else None
+        return bounds.member(path, archive, names[0], MAX_BYTES).decode() if names else None
 
 
-def arrays(file: Path | io.BytesIO) -> dict[str, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
-    """The bytes of all weights and constants of a `.pt2` archive, and what it says of them, by their places."""
-    with zipfile.ZipFile(file) as archive:
+def arrays(path: Path, stream: io.BytesIO | None = None) -> dict[str, np.ndarray[tuple[int], np.dtype[np.uint8]]]:
+    """The bytes of all weights and constants of a `.pt2` archive, and what it says of them, by their places.
+
+    Args:
+        stream: the archive, when it is not in the file yet.
+    """
+    with bounds.archive(path, stream) as archive:
         names = [(one.filename, _DATA.fullmatch(one.filename)) for one in archive.infolist()]
         return {found[1]: np.frombuffer(archive.read(name), np.uint8) for name, found in names if found}

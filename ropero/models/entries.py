@@ -30,6 +30,7 @@ from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
 from ropero.texts import t
 from ropero.texts.numbers import whole
+from ropero.texts.plain import shown
 
 # What a list may ask for, whoever wrote it.
 MAX_LAYERS, MAX_BYTES = 1000, 200_000
@@ -266,4 +267,4 @@ def cut(value: Any) -> str:
         text = value if isinstance(value, str) else repr(value)
     except (ValueError, RecursionError):  # thousands of digits, thousands of brackets
         return "…"
-    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+    return shown(text, SHOWN)

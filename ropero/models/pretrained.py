@@ -17,8 +17,9 @@ from torch import nn
 from ropero.data.download import FetchError, fetch
 from ropero.data.raw import Progress
 from ropero.errors import DataNotFound
+from ropero.models.hdf5 import h5py
 from ropero.models.vgg import CAFFE, TORCHVISION, FrozenVGG
-from ropero.models.weight_files import Wanted, h5py, read
+from ropero.models.weight_files import Wanted, read
 from ropero.storage import cache_folder
 from ropero.texts import t
 

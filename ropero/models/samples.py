@@ -48,8 +48,11 @@ class Samples:
     def from_json(cls, values: Mapping[str, Any], input_shape: tuple[int, int, int], classes: int) -> Samples:
         """What `to_json` wrote for a network of images (C, H, W). Raises ValueError for anything else."""
         try:
-            said = np.array(values["logits"], np.float32)
             count = len(values["logits"])
+            if not 0 < count <= COUNT:
+                raise ValueError(f"{count} rows")
+            with np.errstate(over="ignore"):  # infinite is refused below
+                said = np.array(values["logits"], np.float32)
             channels, height, width = input_shape
             shape = (count, height, width, channels)
             size = math.prod(shape)
@@ -57,7 +60,7 @@ class Samples:
             pixels = zlib.decompressobj().decompress(packed, size + 1)  # whatever it would unpack to
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
             raise ValueError(f"samples: {error}") from error
-        if not 0 < count <= COUNT or said.shape != (count, classes) or not np.isfinite(said).all():
+        if said.shape != (count, classes) or not np.isfinite(said).all():
             raise ValueError(f"samples: logits {said.shape}")
         if len(pixels) != size:
             raise ValueError(f"samples: {len(pixels)} bytes of images {shape}")

@@ -1,27 +1,27 @@
 """Reads the convolutions of a VGG out of files of three kinds: torch's, safetensors and Keras's HDF5.
 
-A stranger's file runs no code, is bounded, leads to no other file, and each layer's shape is checked before the layer
-is read; dense layers are left alone. The kind is told by the first bytes, not by the name. Knows nothing of where
-files come from (`pretrained.py`) or of what the weights are used for.
+A stranger's file runs no code, is bounded and leads to no other file; each layer's shape is checked, dense layers are
+left alone. The kind is told by the first bytes, not by the name. HDF5 is read by `hdf5.py`, in a process of its own,
+which costs a second and 250 MB for all of VGG19. Knows nothing of where files come from (`pretrained.py`) or of what
+the weights are used for.
 """
 
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from torch import Tensor
 
-from ropero.errors import DataError, MissingExtra, RoperoError
+from ropero import bounds
+from ropero.errors import DataError, RoperoError
+from ropero.models import hdf5
 from ropero.storage import human_bytes
 from ropero.texts import t
 
@@ -29,7 +29,9 @@ LIMIT_BYTES = 1 << 30  # all of VGG19, its dense layers included, takes 575 MB
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 PICKLE_MAGIC = b"\x80\x02"  # what torch wrote before 1.6, torchvision's published files among it
-_DEEPEST, _MOST = 4, 8  # groups below a layer's, and things in each: Keras nests a layer's name at most thrice
+# Where the kernels and biases are in HDF5: by layer names (Keras 2), counted (Keras 3), each also within a whole model.
+_BY_NAME = re.compile(r"(?:model_weights/)?(block\d+_conv\d+)/.+")
+_BY_NUMBER = re.compile(r"(?:model_weights/)?layers/(conv2d(?:_\d+)?)/.+")
 
 Shape = tuple[int, ...]
 Pair = tuple[Tensor, Tensor]  # kernel (out, in, h, w) and bias (out,)
@@ -75,14 +77,6 @@ def read(path: Path, wanted: Sequence[Wanted]) -> tuple[list[Pair], bool]:
     )  # fmt: skip
 
 
-def h5py() -> ModuleType:
-    """The library for HDF5. Raises MissingExtra without it."""
-    try:
-        return import_module("h5py")
-    except ImportError as error:
-        raise MissingExtra(t("Reading Keras's .h5 files"), "keras") from error
-
-
 def _guarded(path: Path, work: Callable[[], T]) -> T:
     try:
         return work()
@@ -95,10 +89,8 @@ def _guarded(path: Path, work: Callable[[], T]) -> T:
 
 def _from_torch(path: Path, wanted: Sequence[Wanted], zipped: bool) -> list[Pair]:
     if zipped:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-        if any(one.compress_type != zipfile.ZIP_STORED for one in members):
-            raise DataError(t("{path} is packed; torch's own files are not.", path=path))
+        with bounds.archive(path) as archive:
+            bounds.stored(path, archive)
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     else:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -133,28 +125,27 @@ def _by_torch_names(
 
 
 def _from_keras(path: Path, wanted: Sequence[Wanted]) -> list[Pair]:
-    """Three layouts: by layer names (Keras 2), the same below model_weights (a whole model), and layers/ (Keras 3)."""
+    found = hdf5.read(path, hdf5.Wish(only=f"{_BY_NAME.pattern}|{_BY_NUMBER.pattern}", plain=True))
+    pattern = _BY_NUMBER if any(_BY_NUMBER.fullmatch(place) for place in found.arrays) else _BY_NAME
+    layers: dict[str, list[NDArray[Any]]] = {}
+    for place, array in found.arrays.items():
+        match = pattern.fullmatch(place)
+        if match:
+            layers.setdefault(match[1], []).append(array)
+    numbers = ["conv2d" if not place else f"conv2d_{place}" for place in range(len(wanted))]
+    names = [one.keras for one in wanted] if pattern is _BY_NAME else numbers
     pairs: list[Pair] = []
-    with h5py().File(path, "r") as file:
-        root = child(path, file, "model_weights") if "model_weights" in set(file) else file
-        named = "layers" not in set(root)
-        if not named:
-            root = child(path, root, "layers")
-        numbers = ["conv2d" if not place else f"conv2d_{place}" for place in range(len(wanted))]
-        names = [one.keras for one in wanted] if named else numbers
-        pattern = r"block\d+_conv\d+" if named else r"conv2d(_\d+)?"
-        there = [name for name in root if re.fullmatch(pattern, name)]
-        for name, one in zip(names, wanted, strict=True):
-            if name not in there:
-                raise _lacking(path, name)
-            pairs.append(_keras_layer(path, name, child(path, root, name), one.shape))
-        _no_more(path, [name for name in there if name not in names])
+    for name, one in zip(names, wanted, strict=True):
+        if name not in layers:
+            raise _lacking(path, name)
+        pairs.append(_keras_layer(path, name, layers[name], one.shape))
+    _no_more(path, [name for name in layers if name not in names])
     return pairs
 
 
-def _keras_layer(path: Path, name: str, group: Any, shape: tuple[int, int, int, int]) -> Pair:
-    """The only two arrays below a layer's group: kernel (h, w, in, out) and bias (out,)."""
-    arrays = sorted(_arrays(path, group, 0), key=lambda one: -one.ndim)
+def _keras_layer(path: Path, name: str, found: Sequence[NDArray[Any]], shape: tuple[int, int, int, int]) -> Pair:
+    """The only two arrays of a layer: kernel (h, w, in, out) and bias (out,)."""
+    arrays = sorted(found, key=lambda one: -one.ndim)
     if len(arrays) != 2 or any(one.dtype.kind != "f" for one in arrays):
         raise DataError(
             t("{path}: layer {layer} should hold a kernel and a bias, got {n} arrays.",
@@ -163,32 +154,8 @@ def _keras_layer(path: Path, name: str, group: Any, shape: tuple[int, int, int, 
     out, inputs, height, width = shape
     for one, expected in zip(arrays, ((height, width, inputs, out), (out,)), strict=True):
         _fits(path, name, expected, tuple(one.shape))
-        if one.chunks is not None:  # a chunk may unpack to gigabytes, whatever the array's own shape; Keras writes none
-            raise DataError(t("{path}: layer {layer} is packed, as Keras's files are not.", path=path, layer=name))
-    kernel, bias = (_finite(path, name, torch.from_numpy(np.asarray(one[()]))) for one in arrays)
+    kernel, bias = (_finite(path, name, torch.from_numpy(one)) for one in arrays)
     return kernel.permute(3, 2, 0, 1), bias
-
-
-def _arrays(path: Path, group: Any, depth: int) -> Iterator[Any]:
-    if depth > _DEEPEST or len(group) > _MOST:
-        raise DataError(t("{path} is nested deeper than Keras's files are.", path=path))
-    for name in group:
-        found = child(path, group, name)
-        if isinstance(found, h5py().Group):
-            yield from _arrays(path, found, depth + 1)
-        else:
-            yield found
-
-
-def child(path: Path, group: Any, name: str) -> Any:
-    """What a group holds by this name, in this very file: HDF5 could lead to other files of the machine."""
-    library = h5py()
-    # Not `name in group` nor `group.get`: to answer, they would open what the link leads to.
-    is_here = group.id.links.get_info(name.encode()).type == library.h5l.TYPE_HARD
-    found = group[name] if is_here else None
-    if found is None or (isinstance(found, library.Dataset) and (found.external or found.is_virtual)):
-        raise DataError(t("{path}: {name} leads out of the file, which is not followed.", path=path, name=name))
-    return found
 
 
 def _fits(path: Path, layer: str, expected: Shape, got: Shape) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 
 from ropero.data.dataset import Dataset, Images, Splits
 from ropero.errors import DataError, UsageError
-from ropero.export import clients, onnx_writer, quantise
+from ropero.export import clients, onnx_file, onnx_writer, quantise
 from ropero.export.card import Card, made
 from ropero.export.checks import PREDICTIONS, examine
 from ropero.export.formats import FORMATS, ONNX, chosen
-from ropero.export.readback import onnx_model
 from ropero.metrics.statistics import wilson_interval
 from ropero.models import samples
 from ropero.models.classifier import Classifier
@@ -269,7 +268,7 @@ def _in_whole_numbers(model: Classifier, card: Card, path: Path, parts: _Parts) 
             before,
         )
         own = Samples(card.samples.images, client.logits(card.samples.images))
-        proto = onnx_model(whole)
+        proto = onnx_file.model(whole)
         card = replace(card, samples=own, int8=asdict(price))
         onnx_writer.finish(proto, path, Sealed(card))
     finally:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import ropero
-from ropero import texts
+from ropero import bounds, texts
 from ropero.data.dataset import Images
 from ropero.errors import DataError, RoperoError
 from ropero.export import checks
@@ -28,11 +28,14 @@ from ropero.models.checkpoint import ModelCard
 from ropero.models.inference import logits
 from ropero.models.zoo import build
 from ropero.runs import Run, RunStore
-from ropero.storage import read_json, sha256_file, write_json
+from ropero.storage import folder_bytes, read_json, sha256_file, write_json
 from ropero.texts import joined, t
 from ropero.workbench import importing
 
 LIMIT_SECONDS = 1800.0
+# What the fresh process may take: a library by itself, a file's arrays in several hands, and threads' stacks for every
+# core. On two cores PyTorch needed 0.6 GB and onnxruntime 1.5; with a file of 230 MB TensorFlow 3, all others 2.
+_OWN_BYTES, _FILE_TIMES, _CORE_BYTES = 4 << 30, 8, 64 << 20
 # What the fresh process runs: nothing of the folder that it is started in, and ropero from where it is.
 _CODE = "import sys; sys.path.append(sys.argv.pop(1)); from ropero.workbench.verify import answer; answer(sys.argv[1:])"
 _IMAGES, _LOGITS, _FOUND = "images.npy", "logits.npy", "found.json"
@@ -120,7 +123,9 @@ def fresh(path: Path, images: Images | None = None) -> Examined:
             done = subprocess.run(
                 [*command, str(path), name, texts.current()],
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.DEVNULL,  # it may say without end
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},  # as its samples were made, and within its bounds
                 timeout=LIMIT_SECONDS,
                 check=False,
             )
@@ -141,6 +146,7 @@ def answer(arguments: list[str]) -> None:
     """The fresh process: look at the path, leave what is found in the folder."""
     path, folder, language = Path(arguments[0]), Path(arguments[1]), arguments[2]
     texts.use(language)
+    hold(path)
     # Keras may choose its backend, and would write its choice into the user's home.
     os.environ.setdefault("KERAS_BACKEND", "torch")
     os.environ.setdefault("KERAS_HOME", str(folder / "keras"))
@@ -150,6 +156,13 @@ def answer(arguments: list[str]) -> None:
         np.save(folder / _LOGITS, found.logits)
     said = {"checks": [check.to_json() for check in found.checks], "client": found.client, "stranger": found.stranger}
     write_json(folder / _FOUND, said)
+
+
+def hold(path: Path) -> None:
+    """No more memory and time for this process than opening the file or the run needs."""
+    cores = os.cpu_count() or 1
+    size = folder_bytes(path) if path.is_dir() else path.stat().st_size if path.exists() else 0
+    bounds.hold(_OWN_BYTES + _FILE_TIMES * size + _CORE_BYTES * cores, int(LIMIT_SECONDS) * cores)
 
 
 def of_run(folder: Path) -> Examined:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ keras = pytest.importorskip("keras")
 onnx = pytest.importorskip("onnx")
 h5py = pytest.importorskip("h5py")
 
+from ropero import bounds  # noqa: E402
 from ropero.export import checks, clients, onnx_writer, readback  # noqa: E402
 from ropero.export.checks import CARD, CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, examine  # noqa: E402
 from ropero.export.formats import FORMATS  # noqa: E402
-from ropero.models import samples, weight_files  # noqa: E402
+from ropero.models import hdf5, samples  # noqa: E402
 from ropero.models.inference import logits  # noqa: E402
 
 EVERY = pytest.mark.parametrize("form", FORMATS)
@@ -193,6 +195,30 @@ def test_arrays_that_would_fill_the_memory_are_not_read(kind: str, tmp_path: Pat
     assert "is packed" in check.note
 
 
+def test_arrays_with_many_names_count_each_time(tmp_path: Path) -> None:
+    """A few kilobytes name one array of a megabyte a thousand times."""
+    path = written(network("softmax"), "h5", tmp_path, "softmax")
+    with h5py.File(path, "r+") as file:
+        group = file["model_weights/dense/dense"]
+        group["large"] = np.zeros(1 << 18, np.float32)
+        for number in range(1000):
+            group[f"large_{number}"] = group["large"]
+    (check,) = examine(path).checks
+    assert check.ok is False
+    assert "reads at most" in check.note
+
+
+def test_a_table_of_contents_without_end_is_not_read(tmp_path: Path) -> None:
+    for form in ("keras", "torch-export"):
+        path = written(network("softmax"), form, tmp_path, "softmax")
+        with zipfile.ZipFile(path, "a") as archive:
+            for number in range(bounds.MAX_MEMBERS):
+                archive.writestr(f"{number}", b"")
+        (check,) = examine(path).checks
+        assert check.ok is False
+        assert "files; an archive may hold" in check.note
+
+
 def test_a_lambda_in_a_file_is_never_given_to_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(network("softmax"), "keras", tmp_path, "softmax")
 
@@ -256,7 +282,7 @@ def without(monkeypatch: pytest.MonkeyPatch, home: Any, missing: str) -> None:
 
 @pytest.mark.parametrize(
     ("form", "home", "missing"),
-    [("onnx", onnx_writer, "onnx"), ("h5", weight_files, "h5py"), ("keras", weight_files, "h5py")],
+    [("onnx", onnx_writer, "onnx"), ("h5", hdf5, "h5py"), ("keras", hdf5, "h5py")],
 )
 def test_a_file_that_nothing_here_reads_is_no_damaged_one(
     form: str, home: Any, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

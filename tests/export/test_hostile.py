@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 h5py = pytest.importorskip("h5py")
 
+from ropero import bounds  # noqa: E402
 from ropero.errors import DataError  # noqa: E402
-from ropero.export import hdf5, keras_config, keras_container, keras_layers, reader  # noqa: E402
+from ropero.export import keras_config, keras_container, keras_layers, reader  # noqa: E402
+from ropero.models import hdf5  # noqa: E402
 
 SEQUENTIAL = {
     "class_name": "Sequential",
@@ -219,6 +221,15 @@ def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
     build(path)
     assert not (tmp_path / "escaped.txt").exists()
     assert not Path("/tmp/ropero-escaped.txt").exists()
+
+
+def test_more_files_than_a_model_has_are_not_listed(tmp_path: Path) -> None:
+    path = write_keras(tmp_path / "model.keras")
+    with zipfile.ZipFile(path, "a") as archive:
+        for number in range(bounds.MAX_MEMBERS):
+            archive.writestr(f"{number}", b"")
+    with pytest.raises(DataError, match="an archive may hold"):
+        build(path)
 
 
 def _external(file: Any, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from onnx_twin import Array, by_ropero, by_runtime, graph, one_node  # noqa: E402
 
 from ropero.errors import DataError, MissingExtra  # noqa: E402
-from ropero.export import onnx_reader  # noqa: E402
+from ropero.export import onnx_file, onnx_reader  # noqa: E402
 from ropero.export.onnx_reader import classifier, read  # noqa: E402
 from ropero.export.onnx_tensors import array, words  # noqa: E402
 from ropero.models.layers import Flatten  # noqa: E402
@@ -231,7 +231,7 @@ def test_a_file_that_is_not_there_or_too_large(tmp_path: Path, monkeypatch: pyte
         read(tmp_path / "none.onnx")
     with pytest.raises(DataError, match="Cannot read"):
         read(tmp_path)
-    monkeypatch.setattr(onnx_reader, "LIMIT_BYTES", 100)
+    monkeypatch.setattr(onnx_file, "LIMIT_BYTES", 100)
     with pytest.raises(DataError, match=r"takes .* ropero reads ONNX files of at most 100 B"):
         read(written(model(), tmp_path))
 

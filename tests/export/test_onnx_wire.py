@@ -9,7 +9,7 @@ import pytest
 onnx = pytest.importorskip("onnx")
 
 from ropero.errors import DataError  # noqa: E402
-from ropero.export import onnx_reader  # noqa: E402
+from ropero.export import onnx_file, onnx_reader  # noqa: E402
 from ropero.export.onnx_wire import weigh  # noqa: E402
 
 MODEL = onnx.ModelProto.DESCRIPTOR
@@ -40,7 +40,7 @@ def test_a_million_empty_nodes_are_refused_before_they_are_parsed(
     assert weigh(content, MODEL, 1 << 30) > 200_000_000
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    monkeypatch.setattr(onnx_reader, "LIMIT_PARSED", 100 << 20)
+    monkeypatch.setattr(onnx_file, "LIMIT_PARSED", 100 << 20)
     monkeypatch.setattr(onnx.ModelProto, "FromString", None, raising=False)
     with pytest.raises(DataError, match="would take more memory"):
         onnx_reader.read(path)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from exporting import network, written
@@ -26,6 +29,7 @@ from ropero.workbench.verify import of_run, verify
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("h5py")
+resource: Any = pytest.importorskip("resource")
 
 
 @pytest.fixture
@@ -132,6 +136,42 @@ def test_a_process_that_hangs_is_a_finding(run: Run, store: RunStore, monkeypatc
     monkeypatch.setattr(verb, "LIMIT_SECONDS", 0.5)
     done = verify("last", store)
     assert [check.ok for check in done.checks] == [False]
+
+
+def test_a_file_is_asked_without_a_graphics_card(run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its samples were made without, and what a card's library takes is not counted in."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(verb, "_CODE", "import os, sys; sys.exit(7 if os.environ['CUDA_VISIBLE_DEVICES'] == '' else 8)")
+    assert "ended with code 7" in verify("last", store).checks[0].note
+
+
+def test_a_process_that_says_without_end_takes_no_memory_here(
+    run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verb, "_CODE", "import sys\nwhile True: print('x' * 100_000)")
+    monkeypatch.setattr(verb, "LIMIT_SECONDS", 3.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert not verify("last", store).ok
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < before + (100 << 10)  # in kilobytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its memory")
+def test_what_opens_a_file_is_held_to_some_memory_and_to_no_traces_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"")
+    code = (
+        "import os, resource, sys; from pathlib import Path; from ropero.workbench import verify\n"
+        "verify.hold(Path(sys.argv[1])); print(resource.getrlimit(resource.RLIMIT_CORE)); bytearray(1 << 30)\n"
+        "print('some'); bytearray(verify._OWN_BYTES + verify._CORE_BYTES * os.cpu_count())"
+    )
+    for path in (tmp_path / "model.onnx", tmp_path, tmp_path / "missing.onnx"):
+        done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+        assert done.stdout == "(0, 0)\nsome\n", done.stderr
+        assert "MemoryError" in done.stderr
+
+
+def test_a_file_that_is_not_there_is_a_finding(store: RunStore, tmp_path: Path) -> None:
+    (check,) = verify(tmp_path / "missing.onnx", store).checks
+    assert "There is no file" in check.note
 
 
 def test_nothing_of_the_folder_it_is_started_in_is_run(
