@@ -19,7 +19,7 @@ import ropero
 from ropero import texts
 from ropero.data.dataset import Images
 from ropero.errors import RoperoError
-from ropero.export import checks
+from ropero.export import checks, engines
 from ropero.export.checks import CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, Examined
 from ropero.export.readback import SUFFIXES
 from ropero.models import checkpoint
@@ -29,6 +29,7 @@ from ropero.models.zoo import build
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, sha256_file, write_json
 from ropero.texts import t
+from ropero.workbench.engine import kept
 
 LIMIT_SECONDS = 1800.0
 # What the fresh process runs: nothing of the folder that it is started in, and ropero from where it is.
@@ -139,7 +140,7 @@ def of_run(folder: Path) -> Examined:
         Check(CLASSES, card.classes == note.classes, ", ".join(card.classes[:12])),
         Check(SHAPES, card.input_shape == note.input_shape, shape),
     ]
-    return Examined((*found, _predictions(folder, card)), "ropero")
+    return Examined((*found, _predictions(folder, card), *_engine(run)), "ropero")
 
 
 def _predictions(folder: Path, card: ModelCard) -> Check:
@@ -157,3 +158,16 @@ def _predictions(folder: Path, card: ModelCard) -> Check:
     except RoperoError as error:
         return Check(PREDICTIONS, False, str(error))
     return checks.compared(stored.logits, logits(model, stored.images))
+
+
+def _engine(run: Run) -> list[Check]:
+    """Whether onnxruntime's form of the network, where it is kept beside it, says the same."""
+    if not kept(run).exists():
+        return []
+    try:
+        stored = checkpoint.read_samples(run.folder)
+    except RoperoError as error:
+        return [Check(engines.ENGINE, None, str(error))]
+    if stored is None:
+        return [Check(engines.ENGINE, None, t("no samples were stored: an older ropero made this run"))]
+    return [engines.examine(kept(run), stored)]

@@ -21,6 +21,7 @@ from ropero.runs import Run, RunStore
 from ropero.storage import read_json, write_json
 from ropero.training.config import TrainConfig
 from ropero.workbench import verify as verb
+from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import train
 from ropero.workbench.verify import of_run, verify
 
@@ -171,3 +172,14 @@ def test_samples_are_stored_when_a_run_is_trained(run: Run, tmp_path: Path) -> N
     assert found.logits.shape == (8, 3)
     shutil.copytree(run.folder, tmp_path / "elsewhere")
     assert of_run(tmp_path / "elsewhere").checks[-1].ok
+
+
+def test_a_kept_engine_file_is_looked_at_too(run: Run, splits: Splits) -> None:
+    evaluate(run, splits=splits, engine="onnxruntime")
+    (kept,) = (run.folder / "engines").glob("*.onnx")
+    assert found(run.folder)["engine"]
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert found(run.folder)["engine"] is False
+    assert not verify(str(run.folder), RunStore()).ok
+    kept.unlink()
+    assert "engine" not in found(run.folder)
