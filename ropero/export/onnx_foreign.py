@@ -29,10 +29,12 @@ def read(path: Path) -> Foreign:
         MissingExtra: onnx is not installed.
     """
     file = onnx_reader.read(path)
+    values = file.values or len(file.classes) or None
 
     def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
         named = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
-        model, graph = onnx_reader.classifier(file, input_shape, classes, prefix=named)
+        spare = max(0, (values or classes) - classes)
+        model, graph = onnx_reader.classifier(file, input_shape, classes, prefix=named, spare=spare)
         return Built(model, tuple(entries.to_json(named)), graph)
 
     writer = " ".join(one for one in (file.producer, file.producer_version) if one) or "?"
@@ -41,7 +43,7 @@ def read(path: Path) -> Foreign:
         sha256=file.sha256,
         wants=_wants(file),
         build=build,
-        outputs=lambda _: None,
+        outputs=lambda _: values,
         scaled="0-255" if file.input_dtype == "uint8" else None,
         classes=file.classes,
         card=_card(file),

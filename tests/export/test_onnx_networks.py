@@ -36,6 +36,7 @@ from onnx_twin import Array, by_runtime, library
 
 from ropero.errors import DataError
 from ropero.evaluation import explain, inside
+from ropero.export import onnx_foreign
 from ropero.export.onnx_reader import classifier, read
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
@@ -210,7 +211,7 @@ def test_what_the_fixtures_say_of_themselves() -> None:
     assert (keras.input, keras.input_shape, keras.input_dtype) == ("pixels", (None, 28, 28, 1), "float32")
     assert (keras.layout, keras.output, keras.classes) == ("NHWC", "dense", ())
     assert (learn.producer, learn.layout) == ("skl2onnx", "NCHW")
-    assert learn.outputs == ("output_label", "output_probability")
+    assert (keras.values, learn.output, learn.values) == (10, "output_probability", None)
     names = ("bag", "boot", "coat", "dress", "pullover", "sandal", "shirt", "sneaker", "t-shirt", "trouser")
     assert learn.classes == read(FIXTURES / "sklearn-mlp.onnx").classes == names
     assert len(keras.sha256) == 64
@@ -230,7 +231,7 @@ def test_pixels_are_brought_to_what_the_network_takes(tmp_path: Path) -> None:
     from ropero.models.entries import to_json
 
     assert torch.equal(kept(model, card, tmp_path, tuple(to_json(prefix)))(x), model(x))
-    turned, _ = classifier(read(path), SHAPE, 10, prefix=[*prefix, Permute(dims=(2, 1, 3))], layout="NCHW")
+    turned, _ = classifier(read(path), SHAPE, 10, prefix=[*prefix, Permute(dims=(2, 1, 3))])
     with torch.inference_mode():
         torch.testing.assert_close(turned(x), net(larger.transpose(2, 3)), rtol=1e-5, atol=1e-3)
 
@@ -361,3 +362,33 @@ def test_weights_that_are_used_twice_are_held_once(tmp_path: Path) -> None:
         np.testing.assert_allclose(model(x).numpy(), expected, atol=1e-3, rtol=1e-4)
         assert torch.equal(kept(model, card, tmp_path)(x), model(x))
     assert isinstance(model.head, nn.Identity)
+
+
+@pytest.mark.parametrize(
+    "end", [nn.Identity(), nn.Softmax(1), nn.LogSoftmax(1), nn.Sigmoid()], ids=lambda one: str(one)
+)
+def test_outputs_beyond_the_classes_are_left_away(end: nn.Module, tmp_path: Path) -> None:
+    """As of Keras's files: what is left is a softmax among the classes; the last layer stays the head."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 6), nn.ReLU(), nn.Linear(6, 13), end).eval()
+    path = exported(net, tmp_path / "model.onnx")
+    found = onnx_foreign.read(path)
+    assert found.outputs((28, 28, 1)) == 13
+    built = found.build([], SHAPE, 10)
+    x = pixels()
+    with torch.inference_mode():
+        shares = net[:-1](x)[:, :10].softmax(1) if not isinstance(end, nn.Sigmoid) else functional.normalize(
+            net(x)[:, :10], p=1
+        )  # fmt: skip
+        torch.testing.assert_close(built.model(x).softmax(1), shares)
+        assert built.model.features(x).shape == (5, 6)
+    again = kept(built.model, built.graph, tmp_path)
+    assert torch.equal(again(x), built.model(x))
+    with pytest.raises(DataError, match=r"gives \(3, 13\) for 3 images, but there are 10 classes"):
+        classifier(read(path), SHAPE, 10)
+
+
+def test_a_file_tells_how_many_values_it_gives(tmp_path: Path) -> None:
+    assert onnx_foreign.read(FIXTURES / "sklearn-mlp.onnx").outputs((784,)) == 10
+    one = nn.Sequential(nn.Flatten(), nn.Linear(784, 1), nn.Sigmoid())  # which may stand for two classes
+    assert onnx_foreign.read(exported(one, tmp_path / "model.onnx")).outputs((28, 28, 1)) is None
