@@ -97,6 +97,7 @@ class _Writing:
         self.nodes: list[Any] = []
         self.tensors: dict[str, Any] = {}
         self.names: dict[str, str] = {}
+        self.counted = False
         every = [step.node for part in self.parts for step in part.steps]
         self.opset = max([OPSET, *(self._least(node.op) for node in every)])
         # Numbers of other sizes than 64 bits are wanted by operators on quantised values alone.
@@ -224,7 +225,8 @@ class _Writing:
 
     def _spread(self, name: str, axis: int, rank: int) -> str:
         """A value that stands once along an axis, as often as there are images."""
-        if not any(_COUNT in node.output for node in self.nodes):
+        if not self.counted:
+            self.counted = True
             self._add("Shape", [PIXELS], _COUNT, start=0, end=1)
         ones = [self._constant(np.ones(many, np.int64)) for many in (axis, rank - axis - 1)]
         return self._add("Expand", [name, self._add("Concat", [ones[0], _COUNT, ones[1]], axis=0)])

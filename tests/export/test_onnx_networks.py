@@ -392,3 +392,15 @@ def test_a_file_tells_how_many_values_it_gives(tmp_path: Path) -> None:
     assert onnx_foreign.read(FIXTURES / "sklearn-mlp.onnx").outputs((784,)) == 10
     one = nn.Sequential(nn.Flatten(), nn.Linear(784, 1), nn.Sigmoid())  # which may stand for two classes
     assert onnx_foreign.read(exported(one, tmp_path / "model.onnx")).outputs((28, 28, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("card", "found"),
+    [({"classes": ["b", "a"]}, ("b", "a")), ({"classes": [1, "a"]}, ()), ({"classes": 5}, ()), ([], ()), ("{", ())],
+)
+def test_the_classes_of_a_card_are_the_files(card: Any, found: tuple[str, ...], tmp_path: Path) -> None:
+    proto = library().load(FIXTURES / "keras-cnn.onnx")
+    proto.metadata_props.add(key="ropero", value=card if card == "{" else json.dumps(card))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    assert onnx_foreign.read(path).classes == found
