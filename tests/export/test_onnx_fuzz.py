@@ -100,10 +100,10 @@ def test_cards_that_were_changed(data: st.DataObject, name: str) -> None:
         elif how == "link":
             node["inputs"] = [data.draw(st.sampled_from(names)) for _ in node["inputs"]]
         elif how == "attribute":
-            node["attributes"] = {data.draw(st.sampled_from(KEYS)): data.draw(st.sampled_from(VALUES))}
+            node["attributes"] = {data.draw(st.sampled_from(KEYS)): copy.deepcopy(data.draw(st.sampled_from(VALUES)))}
         else:
             holder, key = data.draw(st.sampled_from(places(entry)))
-            holder[key] = data.draw(st.sampled_from(VALUES))
+            holder[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
     with contextlib.suppress(UsageError):
         model = build_graph(GraphCard.from_json(entry), PREFIXES[name], SHAPE, 10)
         assert model(torch.rand(2, *SHAPE)).shape == (2, 10)
