@@ -60,11 +60,11 @@ def pictures(count: int) -> Any:
 def prepare(folder: Path) -> None:
     """The files that the peers read."""
     from ropero.errors import RoperoError
-    from ropero.export import keras_writer, onnx_writer, quantise
+    from ropero.export import keras_writer, onnx_graph, quantise
 
     for name in NETWORKS:
         model = network(name)
-        for ending, write in ((".keras", keras_writer.write_keras), (".onnx", onnx_writer.write_onnx)):
+        for ending, write in ((".keras", keras_writer.write_keras), (".onnx", onnx_graph.write_onnx)):
             if not (folder / f"{name}{ending}").exists():
                 write(model, folder / f"{name}{ending}", lambda _: "{}")
         whole = folder / f"{name}-int8.onnx"
@@ -87,12 +87,13 @@ def asked_keras(name: str, folder: Path) -> Ask:
 def asked_onnx(path: Path) -> Ask:
     import onnxruntime
 
+    from ropero.data.batches import unit_batches
+
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
     def ask(images: Any) -> Any:
         said = []
-        for start in range(0, len(images), 100):
-            pixels = images[start : start + 100].transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255)
+        for pixels in unit_batches(images, 100):
             said.append(session.run(["probabilities"], {"pixels": pixels})[0])
         return np.concatenate(said)
 

@@ -57,7 +57,7 @@ Device = Annotated[
 ]
 Engine = Annotated[
     Literal["auto", "torch", "onnxruntime"],
-    Parameter(help=mark("What computes; auto takes PyTorch, onnxruntime is quicker for a picture at a time.")),
+    Parameter(help=mark("What computes; auto takes onnxruntime once its file was made, PyTorch before that.")),
 ]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ropero.data.dataset import Dataset, Images
@@ -74,3 +75,9 @@ def in_chunks(n: int, size: int) -> Iterator[slice]:
     """Slices that cover 0..n-1 in order."""
     for start in range(0, n, size):
         yield slice(start, min(start + size, n))
+
+
+def unit_batches(images: Images, size: int) -> Iterator[NDArray[np.float32]]:
+    """(N, H, W[, C]) uint8 -> (n, C, H, W) float32 0..1, so many images at a time, for programs other than torch."""
+    for part in in_chunks(len(images), size):
+        yield to_unit(channels_first(images[part])).contiguous().numpy()

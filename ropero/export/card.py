@@ -28,6 +28,7 @@ from ropero.texts import t
 
 KEY = "ropero"
 CARD_FORMAT = 1
+GRAPH_FORMAT = 2  # of a card with a graph, which an older ropero cannot read
 MAX_BYTES = 64 << 20  # of a card
 CHANNELS_LAST = ("keras", "h5")  # what takes (N, H, W, C); the others take (N, C, H, W)
 _SELF = "card_sha256"  # of all the rest of the card
@@ -44,7 +45,8 @@ class Card:
 
     file: which format it is in. weights_sha256: of the run's model.safetensors. arrays_sha256: of the arrays in this
     very file (`digest`). about: what is shown and not computed with: run, data, accuracy, versions, dates, licence.
-    int8: of a file with whole numbers, what became of its accuracy; empty of any other. whole: whether a card that was
+    int8: of a file with whole numbers, what became of its accuracy; empty of any other. graph: where the network is
+    built from the card alone, the graph that `layers` stand before (`graphs.GraphCard`). whole: whether a card that was
     read is as it was written.
     """
 
@@ -61,6 +63,7 @@ class Card:
     samples: Samples
     about: Mapping[str, Any] = field(default_factory=dict)
     int8: Mapping[str, Any] = field(default_factory=dict)
+    graph: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = True
 
     def text(self) -> str:
@@ -68,7 +71,7 @@ class Card:
         channels, height, width = self.input_shape
         last = self.file in CHANNELS_LAST
         content = {
-            "format": CARD_FORMAT,
+            "format": GRAPH_FORMAT if self.graph else CARD_FORMAT,
             "file": self.file,
             "network": self.network,
             "layers": list(self.layers),
@@ -85,16 +88,17 @@ class Card:
             "arrays_sha256": self.arrays_sha256,
             "int8": dict(self.int8) or None,
             "samples": self.samples.to_json(),
+            **({"graph": dict(self.graph)} if self.graph else {}),
         }
         return json.dumps({**content, _SELF: _digest_of(content)}, ensure_ascii=False, allow_nan=False)
 
     def network_of(self) -> Classifier:
         """A fresh network of this kind. Raises UsageError, RunError: it cannot be built here."""
-        return build(self.network, self.input_shape, len(self.classes), self.layers, self.code)
+        return build(self.network, self.input_shape, len(self.classes), self.layers, self.code, self.graph)
 
 
 _OWN = {"format", "file", "network", "layers", "code", "classes", "input", "normalisation", "weights_sha256",
-        "arrays_sha256", "int8", "samples", _SELF}  # fmt: skip
+        "arrays_sha256", "graph", "int8", "samples", _SELF}  # fmt: skip
 
 
 def read(text: str | bytes, path: object) -> Card:
@@ -104,7 +108,7 @@ def read(text: str | bytes, path: object) -> Card:
             raise ValueError(f"{len(text)} bytes")
         values = json.loads(text)
         written = values["format"]
-        if isinstance(written, int) and written > CARD_FORMAT:
+        if isinstance(written, int) and written > GRAPH_FORMAT:
             raise DataError(
                 t("{path} was written by a newer ropero ({version}); update ropero.", path=path,
                   version=values.get("ropero", "?"))
@@ -143,6 +147,7 @@ def _card(values: Mapping[str, Any]) -> Card:
         samples=Samples.from_json(values["samples"], shape, len(classes)),
         about={name: value for name, value in values.items() if name not in _OWN},
         int8=dict(values["int8"] or {}),
+        graph=dict(values.get("graph", {})),
         whole=values.get(_SELF) == _digest_of(values),
     )
 

@@ -6,7 +6,7 @@ Legend: N images, C channels, H x W pixels, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module, util
 from pathlib import Path
@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ropero.data.batches import in_chunks
+from ropero.data.batches import unit_batches
 from ropero.data.dataset import Images
 from ropero.errors import RoperoError, RunError
 from ropero.export import onnx_file, onnx_writer
@@ -59,7 +58,7 @@ def _onnxruntime(path: Path) -> Client:
     session = library.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
     def ask(pixels: Floats) -> Any:
-        (found,) = session.run([onnx_writer.LOGITS], {onnx_writer.PIXELS: pixels.transpose(0, 3, 1, 2)})
+        (found,) = session.run([onnx_writer.LOGITS], {onnx_writer.PIXELS: pixels})
         return found
 
     return Client(f"onnxruntime {library.__version__}", lambda images: _asked(images, ask))
@@ -82,7 +81,7 @@ def _keras(path: Path) -> Client:
 
     def ask(pixels: Floats) -> Any:
         with quiet():
-            return before.predict_on_batch(pixels)
+            return before.predict_on_batch(pixels.transpose(0, 2, 3, 1))
 
     name = f"Keras {keras.__version__} ({keras.backend.backend()})"
     return Client(name, lambda images: _asked(images, ask))
@@ -101,7 +100,7 @@ def _torch_export(path: Path) -> Client:
 
     def ask(pixels: Floats) -> Any:
         with torch.inference_mode():
-            return module(torch.from_numpy(pixels).permute(0, 3, 1, 2))[0].numpy()
+            return module(torch.from_numpy(pixels))[0].numpy()
 
     return Client(f"torch.export {torch.__version__}", lambda images: _asked(images, ask))
 
@@ -115,16 +114,9 @@ def _safetensors(path: Path) -> Client:
 
 
 def _asked(images: Images, ask: Callable[[Floats], Any]) -> Floats:
-    """What is said to all images, some at a time, as float32."""
-    return np.concatenate([np.asarray(ask(pixels), np.float32) for pixels in _pixels(images)])
-
-
-def _pixels(images: Images) -> Iterator[Floats]:
-    """(n, H, W, C) float32 in [0, 1]."""
+    """What is said to all images, some at a time as (n, C, H, W), as float32."""
     size = max(1, min(_MOST_AT_ONCE, _AT_ONCE // max(1, images[0].size)))
-    for part in in_chunks(len(images), size):
-        pixels: NDArray[np.float32] = images[part].astype(np.float32) / np.float32(255)
-        yield pixels
+    return np.concatenate([np.asarray(ask(pixels), np.float32) for pixels in unit_batches(images, size)])
 
 
 _CLIENTS: dict[str, Callable[[Path], Client]] = {

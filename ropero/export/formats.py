@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ropero.errors import UsageError, unknown
-from ropero.export import keras_writer, onnx_writer, portable, traced
+from ropero.export import keras_writer, onnx_graph, portable, traced
 from ropero.models.classifier import Classifier
 from ropero.texts import t
 
-ONNX = "onnx"
+ONNX, PORTABLE = "onnx", "safetensors"
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Format:
 
 
 FORMATS: dict[str, Format] = {
-    ONNX: Format(".onnx", onnx_writer.write_onnx),
+    ONNX: Format(".onnx", onnx_graph.write_onnx),
     "keras": Format(".keras", keras_writer.write_keras),
     "h5": Format(".h5", keras_writer.write_h5),
-    "safetensors": Format(".safetensors", portable.write_portable),
+    PORTABLE: Format(".safetensors", portable.write_portable),
     "torch-export": Format(".pt2", traced.write_pt2),
 }
 

@@ -29,11 +29,15 @@ def read(path: Path) -> Foreign:
         MissingExtra: onnx is not installed.
     """
     file = onnx_reader.read(path)
+    card = _card(file)
+    named = file.classes or _classes(card)
+    values = file.values or len(named) or None
 
     def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
-        named = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
-        model, graph = onnx_reader.classifier(file, input_shape, classes, prefix=named)
-        return Built(model, tuple(entries.to_json(named)), graph)
+        layers = [replace(layer, name=f"pixels_{number}") for number, layer in enumerate(prefix, 1)]
+        spare = max(0, (values or classes) - classes)
+        model, graph = onnx_reader.classifier(file, input_shape, classes, prefix=layers, spare=spare)
+        return Built(model, tuple(entries.to_json(layers)), graph)
 
     writer = " ".join(one for one in (file.producer, file.producer_version) if one) or "?"
     return Foreign(
@@ -41,10 +45,10 @@ def read(path: Path) -> Foreign:
         sha256=file.sha256,
         wants=_wants(file),
         build=build,
-        outputs=lambda _: None,
+        outputs=lambda _: values,
         scaled="0-255" if file.input_dtype == "uint8" else None,
-        classes=file.classes,
-        card=_card(file),
+        classes=named,
+        card=card,
         facts={"format": ".onnx"},
     )
 
@@ -64,3 +68,9 @@ def _card(file: OnnxFile) -> Mapping[str, Any] | None:
         found = json.loads(file.metadata.get(OWN, ""))
         return found if isinstance(found, dict) else None
     return None
+
+
+def _classes(card: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The classes that a card names, in the order of the logits."""
+    named = card.get("classes") if card else None
+    return tuple(named) if isinstance(named, list) and all(isinstance(one, str) for one in named) else ()

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ropero.errors import DataError, MissingExtra, RoperoError, UsageError, did_you_mean
+from ropero.errors import DataError, MissingExtra, RoperoError, UsageError
 from ropero.export import onnx_dialect, onnx_file
 from ropero.export.onnx_dialect import Said
 from ropero.export.onnx_tensors import MAX_NUMBERS, Array, array, attribute, shape_of, words
@@ -44,8 +44,8 @@ class OnnxFile:
 
     nodes: those that lead to the output, in the newest opset. tensors: what they hold, floats as float32. input_shape:
     as declared, the number of images first, None for a free side; empty where the file does not say. input_dtype:
-    float32, float16, float64 or uint8. outputs: all that it gives; output is the one with a value for each class.
-    classes: their names, where the file has them.
+    float32, float16, float64 or uint8. output: of all that it gives the one with a value for each class; values: how
+    many these are, None where the file does not say. classes: their names, where the file has them.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class OnnxFile:
     input_shape: Sides
     input_dtype: str
     output: str
-    outputs: tuple[str, ...]
+    values: int | None
     opset: int
     producer: str = ""
     producer_version: str = ""
@@ -79,14 +79,14 @@ def classifier(
     classes: int,
     *,
     prefix: Sequence[Layer] = (),
-    layout: str | None = None,
+    spare: int = 0,
 ) -> tuple[Classifier, GraphCard]:
     """(the network with its weights, in eval mode, the graph for its model card), for images (C, H, W) in [0, 1].
 
     Args:
         classes: how many values it gives for an image.
-        prefix: ropero's layers that bring pixels to what it takes; where they leave images, it gets them by `layout`.
-        layout: NCHW or NHWC; what the file seems to take when None.
+        prefix: ropero's layers that bring pixels to what it takes.
+        spare: how many values more it may give; the last ones are left away.
 
     Raises:
         DataError: a network that ropero cannot compute, or that gives something else than one value a class.
@@ -96,12 +96,12 @@ def classifier(
         tensors={name: torch.from_numpy(one.copy()) for name, one in file.tensors.items()},
         source=file.input,
         output=file.output,
-        layout=layout or file.layout,
+        layout=file.layout,
         eight_bits=file.input_dtype == "uint8",
         batch=(file.input_shape[0] or 0) if file.input_shape else 0,
     )
     try:
-        return adopt(raw, prefix, input_shape, classes)
+        return adopt(raw, prefix, input_shape, classes, spare)
     except UsageError as error:
         raise _of(file.path, error) from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as error:
@@ -110,11 +110,8 @@ def classifier(
         raise _of(file.path, DataError(reason + ".")) from error
 
 
-def read(path: Path, output: str | None = None) -> OnnxFile:
+def read(path: Path) -> OnnxFile:
     """What the file holds.
-
-    Args:
-        output: which of several outputs has the values for the classes; found by its type and shape when None.
 
     Raises:
         DataError: a file that is no ONNX model, damaged, too large, or with what ropero does not compute.
@@ -123,7 +120,7 @@ def read(path: Path, output: str | None = None) -> OnnxFile:
     content = onnx_file.content(path)
     try:
         found = _Reading(path, hashlib.sha256(content).hexdigest(), onnx_file.parsed(content))
-        return found.file(output)
+        return found.file()
     except MissingExtra:
         raise
     except RoperoError as error:
@@ -149,9 +146,9 @@ class _Reading:
         self.makers = self._makers()
         self.source = self._source()
 
-    def file(self, output: str | None) -> OnnxFile:
-        chosen = self._chosen(output)
-        nodes, tensors = self._said(self._needed(chosen))
+    def file(self) -> OnnxFile:
+        chosen = self._chosen()
+        nodes, tensors = self._said(self._needed(chosen.name))
         shape, dtype = self._declared()
         return OnnxFile(
             path=self.path,
@@ -161,8 +158,8 @@ class _Reading:
             input=self.source.name,
             input_shape=shape,
             input_dtype=dtype,
-            output=chosen,
-            outputs=tuple(one.name for one in self.graph.output),
+            output=chosen.name,
+            values=_values(chosen),
             opset=self.opset,
             producer=cut(self.model.producer_name),
             producer_version=cut(self.model.producer_version),
@@ -235,16 +232,8 @@ class _Reading:
             raise DataError(t("takes an input of the shape {shape}, which no images have.", shape=cut(sides)))
         return tuple(side if side > 0 else None for side in sides), _INPUTS[kind.elem_type]
 
-    def _chosen(self, wanted: str | None) -> str:
+    def _chosen(self) -> Any:
         """The output with a value for each class."""
-        names = [one.name for one in self.graph.output]
-        if wanted is not None:
-            if wanted not in names:
-                raise DataError(
-                    t("has no output {name!r}.", name=wanted) + did_you_mean(wanted, names) + " "
-                    + t("Known: {known}.", known=cut(joined(names)))
-                )  # fmt: skip
-            return wanted
         values = [one for one in self.graph.output if self._holds_values(one)]
         if not values:
             raise DataError(
@@ -254,10 +243,10 @@ class _Reading:
         rows = self._rows(values) if len(values) > 1 else values
         if len(rows) != 1:
             raise DataError(
-                t("has several outputs ({names}); say which one has a value for each class.",
-                  names=cut(joined(names)))
+                t("has several outputs ({names}) and none that alone looks like a value for each class; export it with "
+                  "that one.", names=cut(joined(one.name for one in self.graph.output)))
             )  # fmt: skip
-        return str(rows[0].name)
+        return rows[0]
 
     def _rows(self, values: Sequence[Any]) -> list[Any]:
         """Of several outputs those that may be (N, K), without what is only another one's softmax."""
@@ -322,6 +311,13 @@ class _Reading:
                 if found:
                     return found
         return ()
+
+
+def _values(output: Any) -> int | None:
+    """How many values an output has for an image, by what the file says of it."""
+    sides: Any = output.type.tensor_type.shape.dim if output.type.HasField("tensor_type") else ()
+    said = sides[1].dim_value if len(sides) == 2 else 0
+    return said if said > 1 else None  # one may be the sigmoid of two classes
 
 
 def _translated(proto: Any, opset: int) -> Said:

@@ -21,8 +21,7 @@ from torch.export import ExportedProgram
 
 from ropero.errors import MissingExtra, UsageError
 from ropero.export.card import KEY, digest
-from ropero.export.traced import BATCH, quiet, trace
-from ropero.models.classifier import Classifier
+from ropero.export.traced import BATCH, quiet
 from ropero.texts import t
 
 OPSET = 18
@@ -39,18 +38,8 @@ def library(name: str) -> ModuleType:
         raise MissingExtra("ONNX", "onnx") from error
 
 
-def write_onnx(model: Classifier, path: Path, card: Callable[[str], str]) -> None:
-    """Write the network.
-
-    Raises:
-        UsageError: code that PyTorch's exporter cannot follow.
-        MissingExtra: onnx or onnxscript is not installed.
-    """
-    finish(translated(trace(model), (LOGITS, PROBABILITIES)), path, card)
-
-
 def translated(program: ExportedProgram, outputs: Sequence[str]) -> Any:
-    """A traced network as ONNX's own object. Raises as `write_onnx`."""
+    """A traced network as ONNX's own object. Raises UsageError for what ONNX cannot hold."""
     library("onnxscript.optimizer")
     try:
         with quiet(), torch.no_grad():
@@ -73,10 +62,15 @@ def translated(program: ExportedProgram, outputs: Sequence[str]) -> Any:
             )
             return found.model_proto
     except Exception as error:  # an operator that a user's code calls and ONNX lacks
-        raise UsageError(
-            t("ONNX cannot hold this network: {reason}. --format torch-export or safetensors takes it.",
-              reason=_reason(error))
-        ) from error  # fmt: skip
+        raise cannot(error) from error
+
+
+def cannot(error: BaseException) -> UsageError:
+    """The error for a network that another program's error keeps out of ONNX."""
+    return UsageError(
+        t("ONNX cannot hold this network: {reason}. --format torch-export or safetensors takes it.",
+          reason=_reason(error))
+    )  # fmt: skip
 
 
 def _reason(error: BaseException) -> str:

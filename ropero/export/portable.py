@@ -18,6 +18,8 @@ from ropero.errors import DataError
 from ropero.export import card as cards
 from ropero.export.card import KEY, Card, digest
 from ropero.models.classifier import Classifier
+from ropero.models.graphs import GraphCard
+from ropero.models.nodes import numbers_in
 from ropero.texts import t
 
 
@@ -57,17 +59,32 @@ def read_portable(path: Path) -> tuple[Classifier, Card]:
         UsageError, RunError: a network that cannot be built here, such as a user's own code that is not at hand.
     """
     card, tensors = read_card(path), read_tensors(path)
-    # Without memory first, since a small file may name a large network; what is code is examined with real images.
-    with torch.device("cpu" if card.code else "meta"):
+    if card.graph:
+        _weigh(path, card, tensors)
+    # Without memory first, since a small file may name a large network; what is code is examined with real images, and
+    # a graph is one that its tensors fill.
+    real = bool(card.code or card.graph)
+    with torch.device("cpu" if real else "meta"):
         model = card.network_of()
     if _kinds(tensors) != _kinds(model.state_dict()):
-        raise DataError(
-            t("{path}: these weights are not those of the network {network} that its card names.", path=path,
-              network=card.network)
-        )  # fmt: skip
-    model = model if card.code else card.network_of()
+        raise _other(path, card)
+    model = model if real else card.network_of()
     model.load_state_dict(tensors)
     return model.eval(), card
+
+
+def _weigh(path: Path, card: Card, tensors: Mapping[str, Tensor]) -> None:
+    """Raises DataError for a graph with more numbers than the file holds, before memory is taken for them."""
+    wanted = sum(numbers_in(one.shape) for one in GraphCard.from_json(card.graph).tensors.values())
+    if wanted > sum(numbers_in(one.shape) for one in tensors.values()):
+        raise _other(path, card)
+
+
+def _other(path: Path, card: Card) -> DataError:
+    return DataError(
+        t("{path}: these weights are not those of the network {network} that its card names.", path=path,
+          network=card.network)
+    )  # fmt: skip
 
 
 def _kinds(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:

@@ -12,18 +12,19 @@ Legend: N images, C channels, H x W pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ropero.data.batches import unit_batches
 from ropero.data.dataset import Images
 from ropero.errors import UsageError
 from ropero.export import onnx_file
 from ropero.export.onnx_writer import PIXELS, library
 from ropero.export.traced import quiet
+from ropero.models import operators_quantised
 from ropero.texts import t
 
 STATIC, DYNAMIC = "static", "dynamic"
@@ -36,8 +37,11 @@ _PASSING = {"Conv", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu", "Clip", "Batc
 
 
 def kind(path: Path) -> str:
-    """Which way a network allows. Raises UsageError for one that onnxruntime has no whole numbers for."""
+    """Which way a network allows. Raises UsageError for one that onnxruntime has no whole numbers for, or that is
+    in them already."""
     operators = {node.op_type for node in onnx_file.model(path).graph.node}
+    if operators & set(operators_quantised.OPERATORS):
+        raise UsageError(t("The network is in whole numbers of 8 bits already; leave --int8 away."))
     for one in _FLOATING:
         if one in operators:
             raise UsageError(
@@ -142,18 +146,9 @@ class _Shown:
     """The images, as onnxruntime asks for them: a batch each time, then None."""
 
     def __init__(self, images: Images) -> None:
-        self._batches = _batches(images)
+        self._batches = unit_batches(images, _AT_ONCE)
 
     def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         """The next batch by the name of the input."""
         found = next(self._batches, None)
         return None if found is None else {PIXELS: found}
-
-
-def _batches(images: Images) -> Iterator[NDArray[np.float32]]:
-    """(n, C, H, W) float32 in [0, 1]."""
-    for start in range(0, len(images), _AT_ONCE):
-        part = images[start : start + _AT_ONCE]
-        first = part[:, None] if part.ndim == 3 else part.transpose(0, 3, 1, 2)
-        pixels: NDArray[np.float32] = first.astype(np.float32) / np.float32(255)
-        yield pixels

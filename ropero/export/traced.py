@@ -45,6 +45,18 @@ class Answers(nn.Module):
         return logits, logits.softmax(1)
 
 
+class Both(nn.Module):
+    """Features and logits in one pass."""
+
+    def __init__(self, model: Classifier) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.model.features(pixels)
+        return features.flatten(1), self.model.head(features)
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """What exporters say to their developers does not reach the user."""

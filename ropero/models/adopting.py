@@ -51,12 +51,13 @@ class RawGraph:
 
 
 def adopt(
-    raw: RawGraph, prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int
+    raw: RawGraph, prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int, spare: int = 0
 ) -> tuple[Classifier, GraphCard]:
     """(the network with its weights, in eval mode, and the graph for its model card), for images (C, H, W) in [0, 1].
 
     Args:
         prefix: ropero's layers that bring pixels to what the network takes.
+        spare: how many values beyond the classes it may give; the last ones are left away.
 
     Raises:
         UsageError: a network that ropero cannot compute, or that gives something else than one value a class.
@@ -68,7 +69,7 @@ def adopt(
         _check_bytes(plain)
     images = torch.rand(_IMAGES, *input_shape, generator=torch.Generator().manual_seed(0))
     probe = _Probe(prefix, input_shape, images)
-    found = _with_logits(*_as_rows(*_any_batch(plain, probe), classes), probe, classes)
+    found = _logits(*_any_batch(plain, probe), probe, classes, spare)
     graph = _graph(found)
     model = build_graph(graph, prefix, input_shape, classes)
     for part in model.modules():
@@ -152,6 +153,22 @@ def _unbound(raw: RawGraph, fixed: int) -> Iterator[Node]:
             yield Node(CONSTANT, "", (), (name,), constant(torch.tensor([0, *sides[1:]])))
             node = replace(node, inputs=(node.inputs[0], name), attributes={})
         yield node
+
+
+def _logits(raw: RawGraph, answers: Tensor, probe: _Probe, classes: int, spare: int) -> RawGraph:
+    """The graph as one that gives a logit for each class."""
+    values = answers[0].numel() if answers.ndim > 1 else 0
+    if not classes < values <= classes + spare:
+        return _with_logits(*_as_rows(raw, answers, classes), probe, classes)
+    return _taken(_with_logits(*_as_rows(raw, answers, values), probe, values), range(classes))
+
+
+def _taken(raw: RawGraph, places: Sequence[int]) -> RawGraph:
+    """The graph with some of its outputs, in this order."""
+    name = f"{raw.output} places"
+    number = Node(CONSTANT, "", (), (name,), constant(torch.tensor(places)))
+    gather = Node("Gather", "", (raw.output, name), (f"{raw.output} taken",), {"axis": 1})
+    return replace(raw, nodes=(number, *raw.nodes, gather), output=gather.outputs[0])
 
 
 def _as_rows(raw: RawGraph, answers: Tensor, classes: int) -> tuple[RawGraph, Tensor]:

@@ -11,7 +11,20 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ropero.models.nodes import DTYPES, Held, Node, TooLargeError, allowing, room, room_for, told_of
+from ropero.models.designs import MAX_PARAMETERS
+from ropero.models.nodes import (
+    DTYPES,
+    MAX_WORK,
+    Held,
+    Node,
+    TooLargeError,
+    allowing,
+    room,
+    room_for,
+    told_of,
+    work_on,
+    working,
+)
 from ropero.models.operators import CONSTANT, operator
 from ropero.models.operators_recurrent import Recurrent
 from ropero.models.operators_shape import constant, value_of
@@ -28,7 +41,8 @@ def simplify(nodes: Sequence[Node], tensors: Mapping[str, Tensor], output: str) 
     Raises UsageError for a node that is not computed here.
     """
     nodes, output = _without_inert(needed(nodes, output), output)
-    kept, known = _folded(nodes, tensors)
+    with working(MAX_WORK):
+        kept, known = _folded(nodes, tensors)
     kept = needed(_without_blanks(kept, known), output)
     numbers, held = _placed(kept, known, output)
     return [*numbers, *kept], held, output
@@ -66,21 +80,23 @@ def _folded(nodes: Sequence[Node], tensors: Mapping[str, Tensor]) -> tuple[list[
     """The nodes that depend on the images, and all tensors that do not."""
     known = dict(tensors)
     kept = []
+    left = MAX_PARAMETERS  # numbers that are computed and kept, all together
     for node in nodes:
         taken = [name for name in node.inputs if name]
         with told_of(node):
             if node.op == CONSTANT:
                 known[node.outputs[0]] = value_of(node)
-            elif all(name in known for name in taken) and (found := _computed(node, known)) is not None:
+            elif all(name in known for name in taken) and (found := _computed(node, known, left)) is not None:
                 known.update(zip(node.outputs, found, strict=False))
+                left -= sum(one.numel() for one in found)
             else:
                 operator(node)
                 kept.append(node)
     return kept, known
 
 
-def _computed(node: Node, known: Mapping[str, Tensor]) -> tuple[Tensor, ...] | None:
-    """What a node of constants gives, None when that is too much to keep."""
+def _computed(node: Node, known: Mapping[str, Tensor], left: int) -> tuple[Tensor, ...] | None:
+    """What a node of constants gives, None when that is too much to keep: more than is left, or than it was made of."""
     how = operator(node)
     compute = how.make(node)
     given = [known[name] if name else None for name in node.inputs]
@@ -88,11 +104,13 @@ def _computed(node: Node, known: Mapping[str, Tensor]) -> tuple[Tensor, ...] | N
         return None
     with torch.no_grad():
         try:
-            with allowing(sum(one.numel() for one in given if one is not None) + _GROWN):
+            with allowing(min(left, sum(one.numel() for one in given if one is not None) + _GROWN)):
+                work_on(given)
                 if how.spreads:
                     room_for(given)
                 found = _several(compute(*given))
                 room(sum(one.numel() for one in found))
+                work_on(found)
         except TooLargeError:
             return None
     return tuple(map(_kept, found))

@@ -29,8 +29,9 @@ LAYOUTS = (CHANNELS_FIRST, CHANNELS_LAST)
 MAX_TENSORS = 20_000
 MAX_BATCH = 10_000
 MAX_RANK = 8
-# What may stand behind the last layer without making it another one: value by value, with one input that changes.
-_BEHIND = ("Add", "Cast", "Clip", "Div", "Log", "Mul", "Neg", "Relu", "Sigmoid", "Softplus", "Sub", "Tanh")
+# What may stand behind the last layer without making it another one: value by value or fewer of them, with one input
+# that changes.
+_BEHIND = ("Add", "Cast", "Clip", "Div", "Gather", "Log", "Mul", "Neg", "Relu", "Sigmoid", "Softplus", "Sub", "Tanh")
 _LAST = ("Gemm", "MatMul")
 
 

@@ -29,6 +29,7 @@ MAX_NODES = 20_000
 MAX_LINKS = 2_000  # inputs or outputs of a node
 MAX_NAME = 2_000  # characters
 MAX_LISTED = 100_000  # numbers in an attribute
+MAX_WORK = 300_000_000_000  # multiplications for an image: twenty times what VGG16 takes for one of 224 pixels
 
 # The types of tensors that are kept.
 DTYPES = {one: getattr(torch, one) for one in ("float32", "int64", "int32", "int16", "uint16", "int8", "uint8", "bool")}
@@ -263,3 +264,34 @@ def room_for(given: Iterable[Tensor | None]) -> None:
     """Raises TooLargeError for tensors that are spread over one another, value by value, beyond what is allowed."""
     shapes = [tuple(one.shape)[::-1] for one in given if one is not None]
     room(*(max(sides) for sides in itertools.zip_longest(*shapes, fillvalue=1)))
+
+
+_MOVED = 100  # multiplications that a value counts for which is read or written
+_left: ContextVar[list[int] | None] = ContextVar("ropero_work_left", default=None)
+
+
+@contextmanager
+def working(multiplications: int) -> Iterator[None]:
+    """What is inside may take so many multiplications together."""
+    before = _left.set([multiplications])
+    try:
+        yield
+    finally:
+        _left.reset(before)
+
+
+def work(*sides: int) -> None:
+    """Raises UsageError for multiplications, so many by so many, beyond what is left of them, before they are done."""
+    left = _left.get()
+    if left is not None:
+        left[0] -= numbers_in(sides)
+        if left[0] < 0:
+            raise UsageError(
+                t("is where the network has taken more than {limit} multiplications for an image; ropero runs none "
+                  "that takes so long.", limit=whole(MAX_WORK))
+            )  # fmt: skip
+
+
+def work_on(given: Iterable[Tensor | None]) -> None:
+    """The same for values that are read or written."""
+    work(_MOVED, sum(one.numel() for one in given if one is not None))

@@ -20,6 +20,7 @@ from ropero.models.designs import MAX_VALUES, snake
 from ropero.models.entries import cut
 from ropero.models.nodes import (
     DTYPES,
+    MAX_WORK,
     Compute,
     Held,
     Maps,
@@ -30,6 +31,8 @@ from ropero.models.nodes import (
     room,
     room_for,
     told_of,
+    work_on,
+    working,
 )
 from ropero.models.operators import CONSTANT, operator
 from ropero.models.operators_quantised import rounded
@@ -195,7 +198,7 @@ class OperatorGraph(nn.Module):
         return self._whole(torch.cat([part, part[-1:].expand(lacking, *part.shape[1:])]) if lacking else part)
 
     def _whole(self, x: Tensor) -> Tensor:
-        with allowing(MAX_VALUES * len(x)):
+        with allowing(MAX_VALUES * len(x)), working(MAX_WORK * len(x)):
             return self._run(self._taken(x))
 
     def _taken(self, x: Tensor) -> Tensor:
@@ -220,8 +223,11 @@ class OperatorGraph(nn.Module):
 
         for step in self.steps:
             with told_of(step.node):
-                found = step.run(_together(step, [find(name) if name else None for name in step.node.inputs]))
+                taken = _together(step, [find(name) if name else None for name in step.node.inputs])
+                work_on(taken)
+                found = step.run(taken)
                 given = {name: one for name, one in zip(step.node.outputs, step.onnx(found), strict=False) if name}
+                work_on(given.values())
                 values |= given
                 room(sum(one.numel() for one in values.values()))
             if survey is not None:
@@ -236,7 +242,7 @@ class OperatorGraph(nn.Module):
         survey = Survey()
         x = self._taken(torch.zeros(many, *sides))
         survey.shapes[self.ends.source] = tuple(x.shape)
-        with torch.inference_mode(), allowing(MAX_VALUES * many):
+        with torch.inference_mode(), allowing(MAX_VALUES * many), working(MAX_WORK * many):
             room(*x.shape)
             survey.shapes[self.ends.output] = tuple(self._run(x, survey).shape)
         survey.largest = max(numbers_in(shape) for shape in survey.shapes.values()) // many

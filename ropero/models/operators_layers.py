@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError
-from ropero.models.nodes import Compute, Maps, Node, Operator, room, room_for
+from ropero.models.nodes import Compute, Maps, Node, Operator, room, room_for, work
 from ropero.models.operators_arithmetic import place_of
 from ropero.texts import t
 
@@ -39,6 +39,7 @@ def product(x: Tensor, y: Tensor) -> Tensor:
     many = [max(pair) for pair in pairs]
     both = max(math.prod(one.shape[-2:]) for one in (x, y)) if min(x.ndim, y.ndim) > 2 else 1
     room(*many, max(rows * columns, both))
+    work(*many, rows, columns, x.shape[-1] if x.ndim else 1)
     return torch.matmul(x, y)
 
 
@@ -164,14 +165,16 @@ def _einsum(node: Node) -> Compute:
         raise UsageError(t("needs an equation of at most {n} terms.", n=_MOST_TERMS))
 
     def run(*parts: Tensor) -> Tensor:
-        room(*_sides(equation.replace(" ", ""), parts))
+        every, given = _sides(equation.replace(" ", ""), parts)
+        room(*given)
+        work(*every)
         return torch.einsum(equation, *parts)
 
     return run
 
 
-def _sides(equation: str, parts: Sequence[Tensor]) -> list[int]:
-    """The sides of what an equation gives."""
+def _sides(equation: str, parts: Sequence[Tensor]) -> tuple[list[int], list[int]]:
+    """All sides of an equation, and those of what it gives."""
     before, arrow, after = equation.partition("->")
     terms = before.split(",")
     sides: dict[str, int] = {}
@@ -183,7 +186,8 @@ def _sides(equation: str, parts: Sequence[Tensor]) -> list[int]:
             sides[letter] = max(side, sides.get(letter, 1))
     wanted = set(after) if arrow else {letter for letter in sides if before.count(letter) == 1}
     dotted = not arrow or "..." in after
-    return [side for letter, side in sides.items() if letter in wanted or (letter.isdigit() and dotted)]
+    given = [side for letter, side in sides.items() if letter in wanted or (letter.isdigit() and dotted)]
+    return list(sides.values()), given
 
 
 class Clip(nn.Module):

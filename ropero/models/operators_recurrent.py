@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError, unknown
-from ropero.models.nodes import Node, Operator, room, wholes_of
+from ropero.models.nodes import Node, Operator, room, wholes_of, work
 from ropero.texts import t
 
 Bend = Callable[[Tensor], Tensor]
+_STEP = 1_000_000  # multiplications that a step counts for at least: it takes as long, however small it is
 _GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 _DEFAULT = {"RNN": ("tanh",), "GRU": ("sigmoid", "tanh"), "LSTM": ("sigmoid", "tanh", "tanh")}
 # From ONNX's order of gates to torch's: LSTM i o f c -> i f c o, GRU z r h -> r z h.
@@ -81,6 +82,7 @@ class Recurrent(nn.Module):
         _check(bias, (self.ways, 2 * rows))
         _check(peepholes, (self.ways, 3 * units))
         room(x.shape[0] * x.shape[1], kernel.shape[0] * kernel.shape[1])
+        work(x.shape[0] * x.shape[1] * self.ways, max(_STEP, rows * (x.shape[2] + units)))
         if bias is None:
             bias = kernel.new_zeros(self.ways, 2 * kernel.shape[1])
         first = [self._state(x, one, units) for one in (start, cell)]

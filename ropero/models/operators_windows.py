@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ropero.errors import UsageError
-from ropero.models.nodes import Maps, Node, Operator, room
+from ropero.models.nodes import Maps, Node, Operator, room, work
 from ropero.texts import t
 from ropero.texts.numbers import whole
 
@@ -117,6 +117,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, window: Window, gro
               zip(reach, window.spans(weight.shape[2:]), window.steps(rank), strict=True)]  # fmt: skip
     written = math.prod(weight.shape[1:]) * groups if x.dtype == torch.float64 else 0  # torch writes each window out
     room(len(x), max(len(weight), written), *(max(0, place) for place in places))
+    work(len(x), *weight.shape, *(max(0, place) for place in places))
     x = x if even else padded(x, margins)
     return _CONVOLVE[rank](x, weight, bias, window.steps(rank), padding, window.gaps(rank), groups)
 
@@ -151,6 +152,7 @@ class ConvTranspose(nn.Module):
         margins = self._margins(x.shape[2:], weight.shape[2:], full, steps)
         sides = [max(0, side - sum(pair)) for side, pair in zip(full, margins, strict=True)]
         room(len(x), weight.shape[1] * self.groups, *sides)
+        work(len(x), *x.shape[2:], *weight.shape)
         found = _TURNED[rank](x, weight, None, steps, 0, more, self.groups, gaps)
         found = padded(found, [(-before, -after) for before, after in margins])
         return found if bias is None else found + bias.reshape(-1, *[1] * rank)
@@ -187,7 +189,7 @@ class _Pool(nn.Module):
         rank = _ranked(x)
         _filled(self.cells, rank)
         written = self.window.margins(x.shape[2:], self.cells)
-        reached = []
+        reached, places = [], []
         spans = self.window.spans(self.cells)
         for side, (before, after), step, span in zip(x.shape[2:], written, self.window.steps(rank), spans, strict=True):
             room_left = side + before + after - span
@@ -197,7 +199,9 @@ class _Pool(nn.Module):
             if self.beyond and (count - 1) * step >= side + before:  # it would start behind the image
                 count -= 1
             reached.append((before, max(after, (count - 1) * step + span - side - before)))
+            places.append(max(0, count))
         room(*x.shape[:2], *(side + sum(pair) for side, pair in zip(x.shape[2:], reached, strict=True)))
+        work(*x.shape[:2], *places, *self.cells)
         return written, reached
 
 
@@ -295,6 +299,7 @@ class LRN(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         squares = x.square().flatten(2)[:, None]  # (N, 1, C, places)
         room(*squares.shape[:2], squares.shape[2] + self.size, squares.shape[3])
+        work(squares.numel(), self.size)
         around = functional.pad(squares, (0, 0, (self.size - 1) // 2, self.size // 2))
         means = functional.avg_pool2d(around, (self.size, 1), 1)[:, 0].reshape(x.shape)
         return x / (self.bias + self.alpha * means) ** self.beta

@@ -13,10 +13,10 @@ import numpy as np
 
 from ropero.data.dataset import Dataset, Images, Splits
 from ropero.errors import DataError, UsageError
-from ropero.export import clients, onnx_file, onnx_writer, quantise
-from ropero.export.card import Card, made
-from ropero.export.checks import PREDICTIONS, examine
-from ropero.export.formats import FORMATS, ONNX, chosen
+from ropero.export import clients, onnx_file, onnx_graph, onnx_writer, quantise
+from ropero.export.card import CHANNELS_LAST, Card, made
+from ropero.export.checks import INT8_TOLERANCE, PREDICTIONS, examine
+from ropero.export.formats import FORMATS, ONNX, PORTABLE, chosen
 from ropero.metrics.statistics import wilson_interval
 from ropero.models import samples
 from ropero.models.classifier import Classifier
@@ -34,6 +34,7 @@ from ropero.workbench.verify import fresh
 PROOF_IMAGES, PROOF_SEED = 1000, 1
 JUDGED_IMAGES = 10_000  # at most, by which the price of whole numbers is measured
 _VALUES = 60_000_000  # of the largest activation, together: large networks are asked about fewer images
+_AS_IT_CAME = {"way": "imported"}  # in whole numbers already; what that cost its maker knows
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,11 @@ def export(
     if int8 and form != ONNX:
         raise UsageError(t("--int8 is for --format onnx, got {format}.", format=form))
     run.require_trained()
-    if run.card.graph:
+    if run.card.graph and form in CHANNELS_LAST:
         file = (run.origin or {}).get("file", "the ONNX file")
         raise UsageError(
-            t("{run} was made of {file}, which other programs read as it is; ropero exports networks of its own and of "
-              "Keras's files.", run=run.name, file=file)
+            t("{run} was made of {file}, whose operators Keras has no layers for; --format onnx and safetensors take "
+              "it.", run=run.name, file=file)
         )  # fmt: skip
     if form == ONNX:
         onnx_writer.library("onnxruntime")  # which has to prove the file
@@ -174,6 +175,8 @@ def card_of(run: Run, model: Classifier, form: str) -> Card:
         arrays_sha256="",
         samples=samples.of(model),
         about=about,
+        int8=_AS_IT_CAME if form == ONNX and onnx_graph.in_whole_numbers(model) else {},
+        graph=card.graph if form == PORTABLE else {},
     )
 
 
@@ -216,7 +219,9 @@ def _proved(run: Run, model: Classifier, path: Path, form: str, price: Price | N
         return Exported(run, path, form, size, "", 0, None, None, note=note)
     if price is not None:  # whole numbers say something else by design; what that costs has been measured
         return Exported(run, path, form, size, found.client, len(images), None, None, price)
-    gap, allowed = samples.difference(logits(model, images), found.logits)
+    whole = form == ONNX and onnx_graph.in_whole_numbers(model)
+    tolerance = INT8_TOLERANCE if whole else samples.TOLERANCE
+    gap, allowed = samples.difference(logits(model, images), found.logits, tolerance)
     if gap > allowed:
         raise DataError(
             t("The file was not kept: in {client} its logits differ from the run's by {gap}, and {allowed} is allowed.",

@@ -103,7 +103,7 @@ def test_what_is_no_card_is_one_sentence(card: Card, change: dict[str, Any]) -> 
 
 
 def test_a_newer_ropero_is_told(card: Card) -> None:
-    content = json.loads(card.text()) | {"format": 2, "ropero": "9.9"}
+    content = json.loads(card.text()) | {"format": 3, "ropero": "9.9"}
     with pytest.raises(DataError, match=r"newer ropero \(9.9\)"):
         cards.read(json.dumps(content), "x")
 

@@ -4,8 +4,6 @@ run here; TensorFlow's and scikit-learn's files lie in fixtures/onnx (scripts/on
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,134 +17,35 @@ pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 from conftest import synthetic
+from foreign_networks import (
+    EXPECTED,
+    FIXTURES,
+    NETWORKS,
+    PREFIXES,
+    SHAPE,
+    SLOW,
+    Bytes,
+    Named,
+    Residual,
+    Transformer,
+    exported,
+    made,
+    pixels,
+)
 from onnx_twin import Array, by_runtime, library
 
 from ropero.errors import DataError
 from ropero.evaluation import explain, inside
+from ropero.export import onnx_foreign
 from ropero.export.onnx_reader import classifier, read
 from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
 from ropero.models.inference import features, logits
-from ropero.models.layers import Flatten, Layer, Rescaling
-from ropero.models.recurrent import Rows
+from ropero.models.layers import Flatten, Rescaling
 from ropero.models.spatial import Permute, Resizing, ToColour
 from ropero.models.summary import summarise
 
-FIXTURES = Path(__file__).parent.parent / "fixtures" / "onnx"
-SHAPE = (1, 28, 28)
 CLASSES = tuple("abcdefghij")
-
-
-class Residual(nn.Module):
-    """Branches that are added, depthwise and pointwise convolutions, batch-norm behind an addition, dropout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.norm = nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8)
-        self.second = nn.Conv2d(8, 8, 3, padding=1, bias=False)
-        self.depth, self.point = nn.Conv2d(8, 8, 3, groups=8, stride=2, padding=1), nn.Conv2d(8, 16, 1)
-        self.drop, self.last = nn.Dropout(0.3), nn.Linear(16, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.gelu(self.first(x))
-        x = self.norm(x + torch.relu(self.second(x)))
-        x = functional.hardswish(self.point(self.depth(x)))
-        found: Tensor = self.last(self.drop(functional.max_pool2d(x, 2).mean((2, 3))))
-        return found
-
-
-class Mobile(nn.Module):
-    """Squeeze and excitation, ReLU6, a class for each channel and no fully connected layer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Conv2d(1, 8, 3, 2, 1)
-        self.squeeze, self.excite = nn.Conv2d(8, 2, 1), nn.Conv2d(2, 8, 1)
-        self.last = nn.Conv2d(8, 10, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu6(self.first(x))
-        share = functional.hardsigmoid(self.excite(torch.relu(self.squeeze(functional.adaptive_avg_pool2d(x, 1)))))
-        return functional.adaptive_avg_pool2d(self.last(x * share), 1)
-
-
-class Reader(nn.Module):
-    """A recurrent layer that reads pictures row by row."""
-
-    def __init__(self, kind: Callable[..., nn.Module], both: bool = True) -> None:
-        super().__init__()
-        self.inner = kind(28, 6, batch_first=True, bidirectional=both)
-        self.last = nn.Linear(12 if both else 6, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.last(self.inner(x[:, 0])[0][:, -1])
-        return found
-
-
-class Transformer(nn.Module):
-    """A small vision transformer: patches, a class token, places, attention over four heads."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patch = nn.Conv2d(1, 16, 7, stride=7)
-        self.token = nn.Parameter(torch.randn(1, 1, 16))
-        self.place = nn.Parameter(torch.randn(1, 17, 16) * 0.1)
-        self.before, self.between, self.after = nn.LayerNorm(16), nn.LayerNorm(16), nn.LayerNorm(16)
-        self.three, self.one = nn.Linear(16, 48), nn.Linear(16, 16)
-        self.wide, self.narrow, self.last = nn.Linear(16, 32), nn.Linear(32, 16), nn.Linear(16, 10)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.patch(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.place
-        q, k, v = self.three(self.before(x)).view(x.shape[0], 17, 3, 4, 4).permute(2, 0, 3, 1, 4).unbind(0)
-        x = x + self.one(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape[0], 17, 16))
-        x = x + self.narrow(functional.gelu(self.wide(self.between(x))))
-        found: Tensor = self.last(self.after(x)[:, 0])
-        return found
-
-
-class Named(nn.Module):
-    """Ends in probabilities, and lays pictures flat by their number."""
-
-    def __init__(self, end: str = "softmax") -> None:
-        super().__init__()
-        self.first, self.last, self.end = nn.Conv2d(1, 4, 3, 2), nn.Linear(4 * 13 * 13, 10), end
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.last(torch.relu(self.first(x)).view(x.size(0), -1))
-        ends = {"softmax": lambda: x.softmax(1), "log": lambda: x.log_softmax(1), "sigmoid": lambda: x.sigmoid(),
-                "by hand": lambda: x.exp() / x.exp().sum(1, keepdim=True)}  # fmt: skip
-        return ends[self.end]()
-
-
-def made(make: Callable[[], nn.Module]) -> nn.Module:
-    """A network whose running figures are no longer 0 and 1, in eval mode."""
-    torch.manual_seed(0)
-    model = make()
-    for name, tensor in model.named_buffers():
-        if "running" in name:
-            tensor.copy_(torch.rand_like(tensor) + 0.5)
-    return model.eval()
-
-
-def exported(
-    model: nn.Module, path: Path, *, dynamo: bool = False, free: bool = True, images: int = 2, x: Tensor | None = None
-) -> Path:
-    """The network as PyTorch writes it, for any number of images or for so many."""
-    x = torch.rand(images, *SHAPE) if x is None else x
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporters, which are PyTorch's own affair
-        if dynamo:
-            shapes: Any = {"dynamic_shapes": ({0: torch.export.Dim("n")},)} if free else {}
-            torch.onnx.export(model, (x,), path, dynamo=True, external_data=False, verbose=False, **shapes)
-        else:
-            axes: Any = {"dynamic_axes": {"x": {0: "n"}}} if free else {}
-            torch.onnx.export(model, (x,), path, dynamo=False, input_names=["x"], **axes)
-    return path
-
-
-def pixels(n: int = 5) -> Tensor:
-    return torch.rand(n, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
 def check_gradients(model: Classifier) -> None:
@@ -162,22 +61,6 @@ def kept(model: Classifier, card: Any, folder: Path, layers: tuple[Any, ...] = (
     """The network stored in a folder and loaded again."""
     checkpoint.save(model, "foreign", CLASSES, folder, layers, graph=card)
     return checkpoint.load(folder)[0]
-
-
-NETWORKS: dict[str, Callable[[], nn.Module]] = {
-    "residual": Residual,
-    "mobile": Mobile,
-    "rnn": lambda: Reader(nn.RNN),
-    "relu-rnn": lambda: Reader(lambda *a, **k: nn.RNN(*a, nonlinearity="relu", **k), both=False),
-    "gru": lambda: Reader(nn.GRU),
-    "lstm": lambda: Reader(nn.LSTM, both=False),
-    "transformer": Transformer,
-    "softmax": Named,
-    "log-softmax": lambda: Named("log"),
-    "sigmoid": lambda: Named("sigmoid"),
-    "softmax by hand": lambda: Named("by hand"),
-}
-SLOW = ("rnn", "relu-rnn", "gru", "lstm")  # torch's new exporter unrolls or decomposes them for ten seconds
 
 
 @pytest.mark.parametrize("free", [True, False], ids=["any batch", "batch of one"])
@@ -304,17 +187,6 @@ def test_a_batch_of_several_is_filled_up(tmp_path: Path) -> None:
         assert model(x).shape == (7, 10)
 
 
-EXPECTED = np.load(FIXTURES / "expected.npz")
-PREFIXES: dict[str, list[Layer]] = {
-    "keras-cnn": [],
-    "keras-separable": [],
-    "keras-lstm": [Rows()],
-    "sklearn-mlp": [Flatten()],
-    "sklearn-logistic": [Flatten()],
-    "sklearn-ovr": [Flatten()],
-}
-
-
 @pytest.mark.parametrize("name", PREFIXES)
 def test_files_of_tensorflow_and_scikit_learn(name: str, tmp_path: Path) -> None:
     from ropero.models.entries import to_json
@@ -339,7 +211,7 @@ def test_what_the_fixtures_say_of_themselves() -> None:
     assert (keras.input, keras.input_shape, keras.input_dtype) == ("pixels", (None, 28, 28, 1), "float32")
     assert (keras.layout, keras.output, keras.classes) == ("NHWC", "dense", ())
     assert (learn.producer, learn.layout) == ("skl2onnx", "NCHW")
-    assert learn.outputs == ("output_label", "output_probability")
+    assert (keras.values, learn.output, learn.values) == (10, "output_probability", None)
     names = ("bag", "boot", "coat", "dress", "pullover", "sandal", "shirt", "sneaker", "t-shirt", "trouser")
     assert learn.classes == read(FIXTURES / "sklearn-mlp.onnx").classes == names
     assert len(keras.sha256) == 64
@@ -359,7 +231,7 @@ def test_pixels_are_brought_to_what_the_network_takes(tmp_path: Path) -> None:
     from ropero.models.entries import to_json
 
     assert torch.equal(kept(model, card, tmp_path, tuple(to_json(prefix)))(x), model(x))
-    turned, _ = classifier(read(path), SHAPE, 10, prefix=[*prefix, Permute(dims=(2, 1, 3))], layout="NCHW")
+    turned, _ = classifier(read(path), SHAPE, 10, prefix=[*prefix, Permute(dims=(2, 1, 3))])
     with torch.inference_mode():
         torch.testing.assert_close(turned(x), net(larger.transpose(2, 3)), rtol=1e-5, atol=1e-3)
 
@@ -374,18 +246,6 @@ def test_half_and_double_precision(tmp_path: Path) -> None:
         with torch.inference_mode():
             torch.testing.assert_close(model(x), theirs(x.to(dtype)).float(), atol=close, rtol=close)
         check_gradients(model)
-
-
-class Bytes(nn.Module):
-    """Takes pixels as whole numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = Residual()
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.inner(x.float() / 255)
-        return found
 
 
 def test_pixels_of_eight_bits(tmp_path: Path) -> None:
@@ -502,3 +362,45 @@ def test_weights_that_are_used_twice_are_held_once(tmp_path: Path) -> None:
         np.testing.assert_allclose(model(x).numpy(), expected, atol=1e-3, rtol=1e-4)
         assert torch.equal(kept(model, card, tmp_path)(x), model(x))
     assert isinstance(model.head, nn.Identity)
+
+
+@pytest.mark.parametrize(
+    "end", [nn.Identity(), nn.Softmax(1), nn.LogSoftmax(1), nn.Sigmoid()], ids=lambda one: str(one)
+)
+def test_outputs_beyond_the_classes_are_left_away(end: nn.Module, tmp_path: Path) -> None:
+    """As of Keras's files: what is left is a softmax among the classes; the last layer stays the head."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(784, 6), nn.ReLU(), nn.Linear(6, 13), end).eval()
+    path = exported(net, tmp_path / "model.onnx")
+    found = onnx_foreign.read(path)
+    assert found.outputs((28, 28, 1)) == 13
+    built = found.build([], SHAPE, 10)
+    x = pixels()
+    with torch.inference_mode():
+        shares = net[:-1](x)[:, :10].softmax(1) if not isinstance(end, nn.Sigmoid) else functional.normalize(
+            net(x)[:, :10], p=1
+        )  # fmt: skip
+        torch.testing.assert_close(built.model(x).softmax(1), shares)
+        assert built.model.features(x).shape == (5, 6)
+    again = kept(built.model, built.graph, tmp_path)
+    assert torch.equal(again(x), built.model(x))
+    with pytest.raises(DataError, match=r"gives \(3, 13\) for 3 images, but there are 10 classes"):
+        classifier(read(path), SHAPE, 10)
+
+
+def test_a_file_tells_how_many_values_it_gives(tmp_path: Path) -> None:
+    assert onnx_foreign.read(FIXTURES / "sklearn-mlp.onnx").outputs((784,)) == 10
+    one = nn.Sequential(nn.Flatten(), nn.Linear(784, 1), nn.Sigmoid())  # which may stand for two classes
+    assert onnx_foreign.read(exported(one, tmp_path / "model.onnx")).outputs((28, 28, 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("card", "found"),
+    [({"classes": ["b", "a"]}, ("b", "a")), ({"classes": [1, "a"]}, ()), ({"classes": 5}, ()), ([], ()), ("{", ())],
+)
+def test_the_classes_of_a_card_are_the_files(card: Any, found: tuple[str, ...], tmp_path: Path) -> None:
+    proto = library().load(FIXTURES / "keras-cnn.onnx")
+    proto.metadata_props.add(key="ropero", value=card if card == "{" else json.dumps(card))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(proto.SerializeToString())
+    assert onnx_foreign.read(path).classes == found

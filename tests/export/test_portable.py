@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import small_vgg
 import torch
-from exporting import FROZEN, QUICK_ONES, network, written
+from exporting import FROZEN, QUICK_ONES, SHAPE, network, written
+from foreign_networks import FIXTURES
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -79,3 +80,27 @@ def test_no_code_is_run_because_a_file_names_it(tmp_path: Path) -> None:
     path = written(module, "safetensors", tmp_path, "mine.py:build", code="0" * 64, layers=())
     with pytest.raises(RunError, match="no code is run that you have not named"):
         read_portable(path)
+
+
+def test_a_network_that_came_as_onnx_comes_back_from_its_graph(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from ropero.export.onnx_reader import classifier, read
+
+    model, graph = classifier(read(FIXTURES / "keras-cnn.onnx"), SHAPE, 10)
+    path = written(model, "safetensors", tmp_path, graph=graph.to_json())
+    again, card = read_portable(path)
+    assert card.whole
+    pixels = torch.rand(3, *SHAPE)
+    with torch.inference_mode():
+        assert torch.equal(again(pixels), model(pixels))
+    entry = graph.to_json()
+    name = next(iter(entry["tensors"]))
+    large = {**entry, "tensors": {**entry["tensors"], name: {"shape": [20_000, 20_000], "dtype": "float32"}}}
+    with pytest.raises(DataError, match="not those of the network"):  # none of them made
+        read_portable(rewritten(path, graph=large))
+    with pytest.raises(UsageError, match="A network's graph should have"):
+        read_portable(rewritten(path, graph={**entry, "layout": "CHWN"}))
+    with pytest.raises(DataError, match="not a model card"):
+        read_portable(rewritten(path, graph=[1]))
+    with pytest.raises(DataError, match="newer ropero"):
+        read_portable(rewritten(path, format=3))

@@ -191,10 +191,21 @@ def test_an_onnx_file_takes_a_runs_place(source: Path, tmp_path: Path, capsys: p
     say(capsys, "explain", file, "--data", source, "--test", "3", "--out", tmp_path / "pictures")
     say(capsys, "report", file, "--data", source, "--plain")
     assert all(one["ok"] is not False for one in say(capsys, "verify", told["run"])["checks"])
-    assert run(["export", told["run"]]) == 2
-    assert "was made of fashion.onnx" in capsys.readouterr().err
-    assert run(["evaluate", told["run"], "--engine", "onnxruntime", "--again"]) == 2
-    assert "leave --engine away" in capsys.readouterr().err
+    theirs_again = say(capsys, "evaluate", told["run"], "--data", source, "--engine", "onnxruntime", "--again")
+    assert theirs_again["accuracy"] == mine["accuracy"]
+    checks = {one["name"]: one["ok"] for one in say(capsys, "verify", told["run"])["checks"]}
+    assert checks["engine"]
+    for ending in (".onnx", ".safetensors"):
+        done = say(capsys, "export", told["run"], "--out", tmp_path / f"again{ending}")
+        assert done["client"].split()[0] == {".onnx": "onnxruntime", ".safetensors": "ropero"}[ending]
+        assert done["difference"] < 1e-4
+        assert say(capsys, "verify", done["path"])["ok"]
+    assert say(capsys, "evaluate", tmp_path / "again.onnx", "--data", source)["accuracy"] == mine["accuracy"]
+    small = say(capsys, "export", told["run"], "--int8", "--data", source, "--out", tmp_path / "small.onnx")
+    assert small["int8"]["agreement"] > 0.9
+    for form in ("keras", "h5"):
+        assert run(["export", told["run"], "--format", form]) == 2
+        assert "whose operators Keras has no layers for" in capsys.readouterr().err
 
 
 def test_classes_in_another_order_are_exchanged(model: Path, splits: Splits, monkeypatch: pytest.MonkeyPatch) -> None:
