@@ -17,6 +17,7 @@ from ropero.data.batches import (
     in_chunks,
     to_device,
     to_unit,
+    unit_batches,
 )
 
 
@@ -59,3 +60,12 @@ def test_chunks_cover_all_and_are_smaller_for_larger_images() -> None:
     assert [chunk_size(values) for values in (16 * 784, 64 * 150**2, 10**9)] == [100, 44, 1]
     assert [chunk_size(values, "cuda") for values in (16 * 784, 64 * 150**2, 10**9)] == [1000, 44, 1]
     assert [i for part in in_chunks(10, 4) for i in range(part.start, part.stop)] == list(range(10))
+
+
+@pytest.mark.parametrize("shape", [(25, 7, 5), (25, 7, 5, 3)], ids=str)
+def test_what_other_programs_get_is_what_torch_gets(shape: tuple[int, ...]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    parts = list(unit_batches(images, 10))
+    assert [len(one) for one in parts] == [10, 10, 5]
+    assert all(one.flags.c_contiguous for one in parts)
+    np.testing.assert_array_equal(np.concatenate(parts), to_unit(channels_first(images)).numpy())
