@@ -1,4 +1,4 @@
-"""Writes the parts of the READMEs and of docs/peers.md that come from programs: the results table, the tree, sizes.
+"""Writes the parts of the READMEs and of docs that come from programs: the results table, the tree, sizes, rates.
 
 `python scripts/readme.py` rewrites them, `--check` fails when they are not what the results and the disk say.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ropero.texts.numbers import Numbers
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "ropero"
 READMES = {"en": "README.md", "es": "README.es.md", "zh": "README.zh.md"}
-PEERS = "docs/peers.md"
+PEERS, EXPORT = "docs/peers.md", "docs/export.md"
 
 ROOMS = {
     "texts": "what a user reads, in three languages",
@@ -25,6 +26,7 @@ ROOMS = {
     "models": "the networks, saving, inference",
     "training": "config, loop, checkpoints",
     "evaluation": "predictions, their numbers, the test ledger",
+    "export": "networks as files of other programs, read and written",
     "experiments": "the five reports: networks, protocols, claims",
     "reports": "figures and pages",
     "workbench": "the verbs, a file each",
@@ -91,6 +93,36 @@ def sizes() -> str:
     )
 
 
+ENGINES = {
+    "torch": "ropero",
+    "torch-bf16": "in bf16",
+    "onnxruntime": "ropero with onnxruntime",
+    "onnxruntime-int8": "its 8 bits",
+}
+
+
+def rates() -> str:
+    """How fast each network answers through each program."""
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "inference.json").read_text("utf-8"))
+    machine, settings, n = found["environment"], found["settings"], Numbers("en")
+    lines = [
+        "| network | keras.predict | " + " | ".join(ENGINES.values()) + " | one picture: keras.predict | ropero | "
+        "with onnxruntime |",
+        "|---" * (len(ENGINES) + 5) + "|",
+    ]
+    for name, peers in found["networks"].items():
+        row = [f"`{name}`", f"{n.whole(round(peers['keras']['images_per_second']))}/s"]
+        row += [f"{n.decimal(peers[one]['times_keras_in_bulk'], 1)}x" if one in peers else "" for one in ENGINES]
+        row += [f"{n.decimal(peers[one]['single_ms'], 2)} ms" for one in ("keras", "torch", "onnxruntime")]
+        lines.append("| " + " | ".join(row) + " |")
+    note = (
+        f"Medians of {settings['rounds']} rounds of {n.whole(settings['images'])} images, each program in turn; "
+        f"{machine['cores']} cores of {machine['cpu']}. In bulk, and one picture at a time. Written by "
+        f"`benchmarks/inference.py` at commit `{machine['commit']}`."
+    )
+    return "\n".join([*lines, "", note])
+
+
 def tree() -> str:
     """Every folder of the package with its files, from the ground floor up."""
     lines = ["ropero/"]
@@ -107,25 +139,19 @@ def tree() -> str:
 
 
 def written(text: str, language: str) -> str:
-    """The README with its made parts as they should be."""
-    text = re.sub(
-        r"<!-- results:begin -->.*?<!-- results:end -->",
-        lambda _: f"<!-- results:begin -->\n{results(language)}\n<!-- results:end -->",
-        text,
-        flags=re.DOTALL,
-    )
-    text = re.sub(
-        r"<!-- sizes:begin -->.*?<!-- sizes:end -->",
-        lambda _: f"<!-- sizes:begin -->\n{sizes()}\n<!-- sizes:end -->",
-        text,
-        flags=re.DOTALL,
-    )
+    """A page with its made parts as they should be."""
+    makers: dict[str, Callable[[], str]] = {"results": lambda: results(language), "sizes": sizes, "rates": rates}
+    for name, made in makers.items():
+        begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+        if begin in text:
+            before, _, rest = text.partition(begin)
+            text = f"{before}{begin}\n{made()}\n{end}{rest.partition(end)[2]}"
     return re.sub(r"```tree\n.*?```", lambda _: f"```tree\n{tree()}\n```", text, flags=re.DOTALL)
 
 
 def main() -> int:
     stale = []
-    for language, name in [*READMES.items(), ("en", PEERS)]:
+    for language, name in [*READMES.items(), ("en", PEERS), ("en", EXPORT)]:
         path = ROOT / name
         before = path.read_text("utf-8")
         after = written(before, language)
