@@ -32,8 +32,8 @@ CALIBRATION_IMAGES = 500
 _AT_ONCE = 50  # images
 _FLOATING = ("RNN", "GRU")  # layers that onnxruntime multiplies in floats alone
 _LOGITS_FROM = ["Gemm", "MatMul"]
-# What may stand between two convolutions with the first of them in floats.
-_PASSING = {"Conv", "Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu", "Clip", "BatchNormalization"}
+_ACTIVATIONS = {"Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu"}
+_BY_CHANNEL = "_by_channel"
 
 
 def kind(path: Path) -> str:
@@ -77,14 +77,14 @@ def quantise(source: Path, target: Path, images: Images) -> str:
                 tools.quantize_dynamic(model, str(target), **options)
             else:
                 _as_convolutions(model)
+                floats = _in_floats(model)
                 tools.quantize_static(
                     onnx.shape_inference.infer_shapes(model),
                     str(target),
                     _Shown(images),
                     quant_format=tools.QuantFormat.QDQ,
                     activation_type=types.QUInt8,
-                    nodes_to_exclude=[node.name for node in model.graph.node if node.op_type == "Softmax"]
-                    + _first(model),
+                    nodes_to_exclude=[*floats, *(one.name for one in model.graph.node if one.op_type == "Softmax")],
                     extra_options={"OpTypesToExcludeOutputQuantization": _LOGITS_FROM},
                     **options,
                 )
@@ -117,7 +117,7 @@ def _as_convolutions(model: Any) -> None:
         names = {name: f"{node.name}_{name}" for name in values}
         for name, value in values.items():
             graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float32), names[name]))
-        inputs, name = [node.input[0], *names.values()], f"{node.name}_by_channel"
+        inputs, name = [node.input[0], *names.values()], node.name + _BY_CHANNEL
         made = onnx.helper.make_node("Conv", inputs, list(node.output), name, group=len(factor), kernel_shape=[1, 1])
         graph.node[place].CopyFrom(made)
     used = {name for node in graph.node for name in node.input}
@@ -125,21 +125,57 @@ def _as_convolutions(model: Any) -> None:
         graph.initializer.remove(one)
 
 
-def _first(model: Any) -> list[str]:
-    """The name of the first convolution, where it stays in floats: it sees grey pictures, so that whole numbers save it
-    nothing, and the next one follows without pooling, whose floats would be slow between them."""
-    channels = {one.name: one.dims[1] for one in model.graph.initializer if len(one.dims) == 4}
-    wide = [node for node in model.graph.node if node.op_type == "Conv" and not node.name.endswith("_by_channel")]
+def _in_floats(model: Any) -> list[str]:
+    """The names of what stays in floats at a network's beginning: a first convolution of grey pictures, which whole
+    numbers save nothing, where another one follows; where it is pooled first, the pooling with it.
+
+    Activations and batch-norms before that pooling are put behind it, which is the same where they rise with their
+    values: onnxruntime takes 8-bit numbers through a pooling that stands before them, and would pool those with a slow
+    loop.
+    """
+    values = {one.name: one for one in model.graph.initializer}
+    channels = {name: one.dims[1] for name, one in values.items() if len(one.dims) == 4}
+    wide = [node for node in model.graph.node if node.op_type == "Conv" and not node.name.endswith(_BY_CHANNEL)]
     if not wide or channels.get(wide[0].input[1]) != 1:
         return []
+    passed: list[Any] = []
     place = wide[0].output[0]
     while True:
         after = [node for node in model.graph.node if place in node.input]
-        if len(after) != 1 or after[0].op_type not in _PASSING:
+        if len(after) != 1:
             return []
-        if after[0] in wide:
+        (node,) = after
+        if node in wide:
             return [wide[0].name]
-        place = after[0].output[0]
+        if node.op_type == "MaxPool" and passed and all(_rises(one, values) for one in passed):
+            names = [one.name for one in (*wide[:1], *passed, node)]
+            for one in reversed(passed):
+                _exchange(one, node)
+                node = one
+            return names
+        if node.op_type not in _ACTIVATIONS and not node.name.endswith(_BY_CHANNEL):
+            return []
+        passed.append(node)
+        place = node.output[0]
+
+
+def _rises(node: Any, values: dict[str, Any]) -> bool:
+    """Whether larger values give larger ones, or the same: activations that do not fall below 0, norms of no minus."""
+    if node.op_type in _ACTIVATIONS:
+        return all(one.f >= 0 for one in node.attribute)
+    return bool((library("onnx").numpy_helper.to_array(values[node.input[1]]) >= 0).all())
+
+
+def _exchange(first: Any, second: Any) -> None:
+    """What the second node makes of the first one's output is made the other way round."""
+    start, end = first.input[0], second.output[0]
+    before, behind = type(first)(), type(first)()
+    before.CopyFrom(second)
+    behind.CopyFrom(first)
+    before.input[0], before.output[0] = start, f"{end}_before"
+    behind.input[0], behind.output[0] = before.output[0], end
+    first.CopyFrom(before)  # in the first one's place among the nodes, which are in the order of their values
+    second.CopyFrom(behind)
 
 
 class _Shown:

@@ -79,19 +79,43 @@ def test_whole_numbers_pass_from_convolution_to_pooling(tmp_path: Path) -> None:
     assert list(tmp_path.glob("*prepared*")) == []
 
 
+RISING, FALLING = dict(NORM), dict(NORM) | {"name": "falling"}
+LEAKY = {"type": "LeakyReLU", "negative_slope": 0.2}
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "floats"),
     [
         ([conv(4, "relu"), conv(6, "relu")], SHAPE, 1),
         ([conv(4, "tanh"), NORM, conv(6, "tanh"), NORM, POOL], SHAPE, 1),
-        ([conv(4, "relu"), POOL, conv(6, "relu")], SHAPE, 0),
-        ([conv(4, "relu"), NORM, POOL], SHAPE, 0),
+        ([conv(4, "relu"), POOL, conv(6, "relu")], SHAPE, 3),
+        ([conv(4, "linear"), LEAKY, POOL], SHAPE, 3),
+        ([conv(4, "linear"), LEAKY | {"negative_slope": -0.2}, POOL], SHAPE, 0),
+        ([conv(4, "linear"), POOL], SHAPE, 0),
+        ([conv(4, "relu"), RISING, POOL], SHAPE, 4),
+        ([conv(4, "relu"), FALLING, POOL], SHAPE, 0),
         ([conv(4, "relu"), conv(6, "relu")], (3, 12, 12), 0),
+        ([conv(4, "relu"), POOL], (3, 12, 12), 0),
     ],
-    ids=["two convolutions", "normalised between", "pooled between", "one", "of colours"],
-)
-def test_a_first_convolution_of_grey_pictures_stays_in_floats_before_another(
+    ids=["two convolutions", "normalised between", "pooled", "leaky", "falling below 0", "no activation", "rising norm",
+         "falling norm", "of colours", "of colours, pooled"],
+)  # fmt: skip
+def test_what_grey_pictures_meet_first_stays_in_floats(
     layers: list[dict[str, Any]], shape: tuple[int, int, int], floats: int, tmp_path: Path
 ) -> None:
     model = network(*layers, shape=shape)
-    assert len(quantise._first(onnx.load(str(written(model, "onnx", tmp_path))))) == floats
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d) and RISING in layers:
+            module.weight.data.abs_()
+    if FALLING in layers:
+        next(one for one in model.modules() if isinstance(one, nn.BatchNorm2d)).weight.data[1] = -0.5
+    path = written(model, "onnx", tmp_path)
+    before, file = said(path.read_bytes(), model), onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+    kinds = sorted(node.op_type for node in file.graph.node)
+    quantise._as_convolutions(file)
+    assert len(quantise._in_floats(file)) == floats
+    after = sorted(node.op_type for node in file.graph.node)
+    norms = ("Conv", "BatchNormalization")
+    assert [one for one in after if one not in norms] == [one for one in kinds if one not in norms]
+    onnx.checker.check_model(file)
+    np.testing.assert_allclose(said(file.SerializeToString(), model), before, atol=1e-5)
