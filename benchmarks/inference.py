@@ -5,9 +5,9 @@
 
 Each turn is a process of its own that asks one network through one program, turn by turn, so that a busy moment of the
 machine meets all of them. Keras on TensorFlow reads ropero's own export of the network and answers with model.predict,
-as its users do; onnxruntime reads the ONNX export, in floats and in whole numbers of 8 bits; ropero answers with
-PyTorch in fp32 and in bf16. Weights are random, which costs the same time; pictures are made up. Logits are compared
-with PyTorch's in fp32. What is done already is kept, as long as code and machine are the same. Writes
+500 pictures at a time, where 32 are its default; ropero answers by its engines, as `evaluate --engine` has them, with
+PyTorch and with onnxruntime; onnxruntime by itself reads the export in whole numbers of 8 bits. Weights are random,
+which costs the same time; pictures are made up. Shares are compared with PyTorch's. Writes
 benchmarks/results/inference.json. Run it on a machine that does nothing else.
 """
 
@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ RESULT = ROOT / "benchmarks" / "results" / "inference.json"
 MANY, WARM, SINGLE = 5_000, 1_000, 200
 CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-3", "lunzhi-cnn-4", "monterrey-cnn", "santiago-2", "santiago-3")
 NETWORKS = ("quick", *CNNS, "dense", "monterrey-rnn", "monterrey-bilstm")
-PEERS = ("keras", "onnxruntime", "onnxruntime-int8", "torch", "torch-bf16")
+PEERS = ("keras", "torch", "onnxruntime", "int8")
 SHAPE, CLASSES = (1, 28, 28), 10
 Ask = Callable[[Any], Any]
 
@@ -65,14 +66,9 @@ def prepare(folder: Path) -> None:
     for name in NETWORKS:
         model = network(name)
         for ending, write in ((".keras", keras_writer.write_keras), (".onnx", onnx_graph.write_onnx)):
-            if not (folder / f"{name}{ending}").exists():
-                write(model, folder / f"{name}{ending}", lambda _: "{}")
-        whole = folder / f"{name}-int8.onnx"
-        try:
-            if not whole.exists():
-                quantise.quantise(folder / f"{name}.onnx", whole, pictures(200)[..., 0])
-        except RoperoError:
-            continue  # SimpleRNN and GRU have no whole numbers there
+            write(model, folder / f"{name}{ending}", lambda _: "{}")
+        with suppress(RoperoError):  # SimpleRNN and GRU have no whole numbers there
+            quantise.quantise(folder / f"{name}.onnx", folder / f"{name}-int8.onnx", pictures(200)[..., 0])
 
 
 def asked_keras(name: str, folder: Path) -> Ask:
@@ -84,7 +80,18 @@ def asked_keras(name: str, folder: Path) -> Ask:
     return lambda images: model.predict(images.astype(np.float32) / 255, batch_size=min(500, len(images)), verbose=0)
 
 
-def asked_onnx(path: Path) -> Ask:
+def asked_ropero(name: str, engine: str) -> Ask:
+    import torch
+
+    from ropero.evaluation.unknown import project
+    from ropero.export import engines
+    from ropero.models.inference import softmax
+
+    made = engines.engine(network(name).to(memory_format=torch.channels_last), project, engine)
+    return lambda images: softmax(made(images[..., 0])[1])
+
+
+def asked_int8(path: Path) -> Ask:
     import onnxruntime
 
     from ropero.data.batches import unit_batches
@@ -92,24 +99,8 @@ def asked_onnx(path: Path) -> Ask:
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
 
     def ask(images: Any) -> Any:
-        said = []
-        for pixels in unit_batches(images, 100):
-            said.append(session.run(["probabilities"], {"pixels": pixels})[0])
-        return np.concatenate(said)
-
-    return ask
-
-
-def asked_torch(name: str, bf16: bool) -> Ask:
-    import torch
-
-    from ropero.models.inference import logits, softmax
-
-    model = network(name).to(memory_format=torch.channels_last)
-
-    def ask(images: Any) -> Any:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            return softmax(logits(model, images[..., 0]))
+        batches = unit_batches(images, 100)
+        return np.concatenate([session.run(["probabilities"], {"pixels": pixels})[0] for pixels in batches])
 
     return ask
 
@@ -118,10 +109,9 @@ def turn(name: str, peer: str, folder: Path) -> dict[str, Any]:
     """Seconds of one picture (median) and pictures a second of many, and what was said to the first 100."""
     asks: dict[str, Callable[[], Ask]] = {
         "keras": lambda: asked_keras(name, folder),
-        "onnxruntime": lambda: asked_onnx(folder / f"{name}.onnx"),
-        "onnxruntime-int8": lambda: asked_onnx(folder / f"{name}-int8.onnx"),
-        "torch": lambda: asked_torch(name, bf16=False),
-        "torch-bf16": lambda: asked_torch(name, bf16=True),
+        "torch": lambda: asked_ropero(name, "torch"),
+        "onnxruntime": lambda: asked_ropero(name, "onnxruntime"),
+        "int8": lambda: asked_int8(folder / f"{name}-int8.onnx"),
     }
     ask = asks[peer]()
     many, one = pictures(MANY), pictures(1)
@@ -179,23 +169,23 @@ def main() -> int:
     from ropero import runtime
     from ropero.storage import write_json
 
-    folder = Path(tempfile.gettempdir()) / "ropero-inference"
-    folder.mkdir(exist_ok=True)
-    prepare(folder)
     results: dict[str, Any] = {}
-    for name in NETWORKS:
-        peers = [one for one in PEERS if one != "onnxruntime-int8" or (folder / f"{name}-int8.onnx").exists()]
-        turns: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
-        for _ in range(given.rounds):
-            for peer in peers:
-                turns[peer].append(ran(name, peer, folder))
-        results[name] = summary(turns)
-        for peer, one in results[name].items():
-            print(f"{name:18} {peer:17} {one['images_per_second']:10.0f}/s {one['times_keras_in_bulk']:6.2f}x "
-                  f"{one['single_ms']:8.3f} ms", flush=True)  # fmt: skip
-        settings = {"rounds": given.rounds, "images": MANY, "batch_size": {"keras": 500, "onnxruntime": 100}}
-        environment = runtime.environment(runtime.resolve_device("cpu"))
-        write_json(RESULT, {"settings": settings, "environment": environment, "networks": results})
+    with tempfile.TemporaryDirectory(prefix="ropero-") as made:
+        folder = Path(made)
+        prepare(folder)
+        for name in NETWORKS:
+            peers = [one for one in PEERS if one != "int8" or (folder / f"{name}-int8.onnx").exists()]
+            turns: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
+            for _ in range(given.rounds):
+                for peer in peers:
+                    turns[peer].append(ran(name, peer, folder))
+            results[name] = summary(turns)
+            for peer, one in results[name].items():
+                print(f"{name:18} {peer:12} {one['images_per_second']:10.0f}/s {one['times_keras_in_bulk']:6.2f}x "
+                      f"{one['single_ms']:8.3f} ms", flush=True)  # fmt: skip
+            settings = {"rounds": given.rounds, "images": MANY, "batch_size": {"keras": 500, "int8": 100}}
+            environment = runtime.environment(runtime.resolve_device("cpu"))
+            write_json(RESULT, {"settings": settings, "environment": environment, "networks": results})
     return 0
 
 

@@ -201,11 +201,11 @@ class Run:
             return None
         return Evaluation.from_npz(self._evaluation_paths(split)[1].read_bytes(), self.card.classes, split)
 
-    def save_evaluation(self, evaluation: Evaluation) -> None:
-        """Store arrays, then numbers."""
+    def save_evaluation(self, evaluation: Evaluation, engine: str) -> None:
+        """Store arrays, then numbers, and what computed them."""
         numbers, arrays = self._evaluation_paths(evaluation.split)
         write_bytes(arrays, evaluation.to_npz())
-        write_json(numbers, {**evaluation.to_json(), "weights_sha256": self.card.weights_sha256})
+        write_json(numbers, {**evaluation.to_json(), "weights_sha256": self.card.weights_sha256, "engine": engine})
 
     def _evaluation_paths(self, split: str) -> tuple[Path, Path]:
         return self.folder / "evaluation" / f"{split}.json", self.folder / "evaluation" / f"{split}.npz"

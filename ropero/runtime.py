@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -141,13 +141,13 @@ def cpu_name() -> str:
 
 
 @cache
-def code_digest() -> str:
-    """SHA-256 over those of ropero's own files that decide what a training gives: two installs with one digest train
-    alike. Sentences, pages and commands are others."""
+def code_digest(rooms: Iterable[str] = ("data", "models", "training")) -> str:
+    """SHA-256 over ropero's own files in some rooms; by default those that decide what a training gives: two installs
+    with one digest train alike. Sentences, pages and commands are others."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parent
-    rooms = [path for room in ("data", "models", "training") for path in (package / room).rglob("*.py")]
-    for path in sorted([package / "runtime.py", *rooms]):
+    files = [path for room in rooms for path in (package / room).rglob("*.py")]
+    for path in sorted([package / "runtime.py", *files]):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

@@ -94,10 +94,9 @@ def sizes() -> str:
 
 
 ENGINES = {
-    "torch": "ropero",
-    "torch-bf16": "in bf16",
-    "onnxruntime": "ropero with onnxruntime",
-    "onnxruntime-int8": "its 8 bits",
+    "torch": "ropero, PyTorch",
+    "onnxruntime": "ropero, onnxruntime",
+    "int8": "onnxruntime on the 8-bit export",
 }
 
 
@@ -106,8 +105,8 @@ def rates() -> str:
     found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / "inference.json").read_text("utf-8"))
     machine, settings, n = found["environment"], found["settings"], Numbers("en")
     lines = [
-        "| network | keras.predict | " + " | ".join(ENGINES.values()) + " | one picture: keras.predict | ropero | "
-        "with onnxruntime |",
+        "| network | keras.predict | " + " | ".join(ENGINES.values()) + " | one picture: keras.predict | PyTorch | "
+        "onnxruntime |",
         "|---" * (len(ENGINES) + 5) + "|",
     ]
     for name, peers in found["networks"].items():
@@ -117,7 +116,8 @@ def rates() -> str:
         lines.append("| " + " | ".join(row) + " |")
     note = (
         f"Medians of {settings['rounds']} rounds of {n.whole(settings['images'])} images, each program in turn; "
-        f"{machine['cores']} cores of {machine['cpu']}. In bulk, and one picture at a time. Written by "
+        f"{machine['cores']} cores of {machine['cpu']}; keras.predict on TensorFlow with batches of "
+        f"{settings['batch_size']['keras']}. In bulk, and one picture at a time. Written by "
         f"`benchmarks/inference.py` at commit `{machine['commit']}`."
     )
     return "\n".join([*lines, "", note])

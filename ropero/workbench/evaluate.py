@@ -74,11 +74,12 @@ def evaluate(
             return Evaluated(run, stored, False, run.ledger.judgements())
         part = part_of(run, split, data=data, splits=splits)
         model = run.model(device)
-        evaluation = predict_all(model, part, told, run.judge, of_run(run, model, engine, told))
+        asked = of_run(run, model, engine, told)
+        evaluation = predict_all(model, part, told, run.judge, asked)
         if split == "test":
             # Written before the figures: an opening counts even if storing its result fails.
             run.ledger.record("evaluate", run.card.weights_sha256, len(part), evaluation.accuracy)
-        run.save_evaluation(evaluation)
+        run.save_evaluation(evaluation, asked.name)
         return Evaluated(run, evaluation, True, run.ledger.judgements())
 
 

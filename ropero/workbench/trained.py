@@ -71,7 +71,7 @@ class Trained:
         `again=True` opens the test part once more, which the run's ledger counts.
 
         Args:
-            engine: what computes: "auto", which is PyTorch, "torch" or "onnxruntime".
+            engine: "torch", "onnxruntime", or "auto": onnxruntime once its file was made, PyTorch before that.
 
         Raises:
             UsageError, DataError, MissingExtra: an engine that is unknown, cannot compute this network, says something

@@ -19,7 +19,7 @@ import ropero
 from ropero import bounds, texts
 from ropero.data.dataset import Images
 from ropero.errors import DataError, RoperoError
-from ropero.export import checks, engines
+from ropero.export import checks
 from ropero.export.checks import CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, Examined
 from ropero.export.readback import SUFFIXES
 from ropero.export.reader import is_model_file
@@ -31,7 +31,6 @@ from ropero.runs import Run, RunStore
 from ropero.storage import folder_bytes, read_json, sha256_file, write_json
 from ropero.texts import joined, t
 from ropero.workbench import importing
-from ropero.workbench.engine import kept
 
 LIMIT_SECONDS = 1800.0
 # What the fresh process may take: a library by itself, a file's arrays in several hands, and threads' stacks for every
@@ -185,7 +184,7 @@ def of_run(folder: Path) -> Examined:
         Check(CLASSES, card.classes == note.classes, joined(card.classes[:12])),
         Check(SHAPES, card.input_shape == note.input_shape, shape),
     ]
-    return Examined((*found, _predictions(folder, card), *_engine(run)), "ropero")
+    return Examined((*found, _predictions(folder, card)), "ropero")
 
 
 def _predictions(folder: Path, card: ModelCard) -> Check:
@@ -203,16 +202,3 @@ def _predictions(folder: Path, card: ModelCard) -> Check:
     except RoperoError as error:
         return Check(PREDICTIONS, False, str(error))
     return checks.compared(stored.logits, logits(model, stored.images))
-
-
-def _engine(run: Run) -> list[Check]:
-    """Whether onnxruntime's form of the network, where it is kept beside it, says the same."""
-    if not kept(run).exists():
-        return []
-    try:
-        stored = checkpoint.read_samples(run.folder)
-    except RoperoError as error:
-        return [Check(engines.ENGINE, None, str(error))]
-    if stored is None:
-        return [Check(engines.ENGINE, None, t("no samples were stored: an older ropero made this run"))]
-    return [engines.examine(kept(run), stored)]

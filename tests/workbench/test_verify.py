@@ -24,7 +24,6 @@ from ropero.runs import Run, RunStore
 from ropero.storage import read_json, write_json
 from ropero.training.config import TrainConfig
 from ropero.workbench import verify as verb
-from ropero.workbench.evaluate import evaluate
 from ropero.workbench.train import train
 from ropero.workbench.verify import of_run, verify
 
@@ -232,14 +231,3 @@ def test_a_file_of_no_kind_that_ropero_reads_is_one_sentence(store: RunStore, tm
         verify(tmp_path / "x.txt", store)
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     assert verify(tmp_path / "x.safetensors", store).checks[0].ok is False
-
-
-def test_a_kept_engine_file_is_looked_at_too(run: Run, splits: Splits) -> None:
-    evaluate(run, splits=splits, engine="onnxruntime")
-    (kept,) = (run.folder / "engines").glob("*.onnx")
-    assert found(run.folder)["engine"]
-    kept.write_bytes(kept.read_bytes()[:-1])
-    assert found(run.folder)["engine"] is False
-    assert not verify(str(run.folder), RunStore()).ok
-    kept.unlink()
-    assert "engine" not in found(run.folder)
