@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -31,15 +32,18 @@ BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        sync_playwright = None
-    if not BROWSER or sync_playwright is None:
-        if os.environ.get("ROPERO_REQUIRE_BROWSER"):
-            pytest.fail("no Chromium or no playwright")
-        pytest.skip("no Chromium or no playwright")
-    with sync_playwright() as engine:
+    reason = "no Chromium" if not BROWSER else ""
+    with ExitStack() as stack:
+        try:
+            from playwright.sync_api import sync_playwright
+
+            engine = stack.enter_context(sync_playwright())
+        except Exception as error:  # not installed, or its own driver does not start: it needs libatomic
+            reason = reason or f"no playwright: {error}"
+        if reason and os.environ.get("ROPERO_REQUIRE_BROWSER"):
+            pytest.fail(reason)
+        if reason:
+            pytest.skip(reason)
         browser = engine.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-quic"])
         yield browser
         browser.close()
