@@ -29,6 +29,7 @@ from ropero.storage import human_bytes
 from ropero.texts import t
 from ropero.texts.plain import shown
 
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_GROWTH, SPARE_BYTES = 20, 64 << 20  # arrays may be this often the file's size and so much more: packed, not a bomb
 MAX_THINGS = 20_000  # groups, arrays and attributes
 MAX_DEPTH = 30  # groups in each other; Keras nests a layer's name and parts
@@ -215,7 +216,7 @@ def _keep(array: Any, place: str, found: _Found) -> None:
     # A chunk may unpack to gigabytes, whatever the array's own shape; one without bytes may be as large as it says.
     is_plain = array.dtype.kind in "fiu" and array.chunks is None and array.id.get_storage_size() >= array.nbytes
     if wish.plain and not is_plain:
-        raise DataError(t("{name} is packed, as Keras's files are not.", name=shown(place)))
+        raise DataError(bounds.packed(place))
     if array.shape is None or array.dtype.kind not in "fiub":
         return
     # In Python's numbers, which have no end: a stranger's shape may overflow 64 bits.
