@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -26,6 +27,16 @@ _ENTRY_BYTES = 512  # of a member in an archive's table of contents: 46 and its 
 _END = struct.Struct("<4s4H2LH")  # signature, two disks, members here, members, the table's bytes, its place, a remark
 _LOCATOR = struct.Struct("<4sLQL")  # signature, disk, where the larger end is, disks
 _LARGE_END = struct.Struct("<4sQ2H2L4Q")  # the same in 64 bits; the last three are members, bytes and place
+
+
+def command(module: str, function: str) -> list[str]:
+    """What runs a function of ropero's in a process of its own; the arguments that are added become its one list.
+
+    Nothing of the folder that it is started in is imported (-P), whatever its name, and ropero from where it is here.
+    """
+    code = f"import sys; sys.path.append(sys.argv.pop(1)); from {module} import {function} as asked; "
+    place = str(Path(__file__).absolute().parent.parent)
+    return [sys.executable, "-P", "-c", code + "sys.exit(asked(sys.argv[1:]))", place]
 
 
 def hold(memory_bytes: int, seconds: int) -> None:
