@@ -43,8 +43,8 @@ class Client:
 
 
 def opened(path: Path) -> Client:
-    """The file in its program; of one that gives probabilities alone, logits are their logarithms. Whatever that program
-    raises for a damaged file is raised.
+    """The file in its program; of one that gives probabilities alone, logits are their logarithms.
+    Whatever that program raises for a damaged file is raised.
 
     Raises MissingExtra when that program is not installed, NotComparableError when Keras is not, or a program is known
     to be wrong about such a network.
