@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import struct
+import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -17,13 +18,25 @@ from typing import IO
 from ropero.errors import DataError
 from ropero.storage import human_bytes
 from ropero.texts import t
+from ropero.texts.plain import shown
 
+ZIP_MAGIC = b"PK\x03\x04"
 MAX_BYTES = 1 << 31  # of a file, of what it unpacks to, and of all arrays in it together
 MAX_MEMBERS = 10_000  # files in an archive
 _ENTRY_BYTES = 512  # of a member in an archive's table of contents: 46 and its name
 _END = struct.Struct("<4s4H2LH")  # signature, two disks, members here, members, the table's bytes, its place, a remark
 _LOCATOR = struct.Struct("<4sLQL")  # signature, disk, where the larger end is, disks
 _LARGE_END = struct.Struct("<4sQ2H2L4Q")  # the same in 64 bits; the last three are members, bytes and place
+
+
+def command(module: str, function: str) -> list[str]:
+    """What runs a function of ropero's in a process of its own; the arguments that are added become its one list.
+
+    Nothing of the folder that it is started in is imported (-P), whatever its name, and ropero from where it is here.
+    """
+    code = f"import sys; sys.path.append(sys.argv.pop(1)); from {module} import {function} as asked; "
+    place = str(Path(__file__).absolute().parent.parent)
+    return [sys.executable, "-P", "-c", code + "sys.exit(asked(sys.argv[1:]))", place]
 
 
 def hold(memory_bytes: int, seconds: int) -> None:
@@ -75,7 +88,7 @@ def _members(path: Path, stream: IO[bytes]) -> int:
     stream.seek(max(0, whole - _END.size - 0xFFFF))
     tail = stream.read()
     at = tail.rfind(b"PK\5\6", 0, max(0, len(tail) - _END.size + 4))
-    if at < 0 or start not in (b"PK\3\4", b"PK\5\6"):
+    if at < 0 or start not in (ZIP_MAGIC, b"PK\5\6"):
         raise zipfile.BadZipFile(t("it is no archive, or cut short"))
     *_, count, size, place, remark = _END.unpack_from(tail, at)
     if at + _END.size + remark != len(tail):
@@ -111,6 +124,11 @@ def stored(path: Path, members: zipfile.ZipFile) -> None:
         raise DataError(t("{path}: its parts lie over one another.", path=path))
 
 
+def packed(name: str) -> str:
+    """The sentence for a part of a file, by its name, that would have to be unpacked in a way that has no bounds."""
+    return t("{name} is packed in a way that ropero does not unpack.", name=shown(name))
+
+
 def member(path: Path, members: zipfile.ZipFile, name: str, limit: int) -> bytes:
     """A member's content, read no further than the limit, whatever size the archive claims for it.
 
@@ -118,7 +136,7 @@ def member(path: Path, members: zipfile.ZipFile, name: str, limit: int) -> bytes
     """
     # Other ways of packing unpack far more than is asked for.
     if members.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise DataError(t("{path}: {name} in it is packed in a way that Keras never uses.", path=path, name=name))
+        raise DataError(f"{path}: {packed(name)}")
     with members.open(name) as file:
         content = file.read(limit + 1)
     if len(content) > limit:

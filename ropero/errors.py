@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.plain import SENTENCE, shown, shown_lines
 
 
@@ -73,5 +73,5 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
         t("Unknown {what} {name!r}.", what=what, name=name)
         + did_you_mean(name, known)
         + " "
-        + t("Known: {known}.", known=", ".join(known))
+        + t("Known: {known}.", known=joined(known))
     )

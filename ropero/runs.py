@@ -47,7 +47,7 @@ from ropero.models import checkpoint
 from ropero.models.classifier import Classifier
 from ropero.runtime import resolve_device
 from ropero.storage import folder_bytes, read_json, read_json_lines, write_bytes, write_json
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.training.checkpoints import CheckpointStore
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
@@ -356,7 +356,7 @@ class RunStore:
                 return hits[0]
             if hits:
                 raise RunError(
-                    t("{name!r} fits several runs: {known}.", name=name, known=", ".join(run.name for run in hits[:8]))
+                    t("{name!r} fits several runs: {known}.", name=name, known=joined(run.name for run in hits[:8]))
                 )
         raise RunError(
             t("No run {name!r} in {folder}.", name=name, folder=self.folder)

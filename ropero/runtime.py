@@ -21,7 +21,7 @@ import torch
 
 import ropero
 from ropero.errors import UsageError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 _FEW_VALUES, _FEW_THREADS = 2**18, 2
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # glibc's malloc.h
@@ -33,7 +33,7 @@ def resolve_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if here["cuda"] else "mps" if here["mps"] else "cpu")
     if not here.get(name, False):
-        present = ", ".join(device for device, is_here in here.items() if is_here)
+        present = joined(device for device, is_here in here.items() if is_here)
         raise UsageError(t("No device {name!r} on this machine; here are: {present}.", name=name, present=present))
     return torch.device(name)
 

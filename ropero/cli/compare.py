@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.opening import all_opened
 from ropero.cli.options import DataPath, Device, WithRuns
-from ropero.texts import current, mark, t
+from ropero.texts import current, joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def compare(
         return screen.show_json({**done.to_json(), **({"report": str(page)} if page else {})})
     if done.split == "test" and (opened := [one.name for one in done.entries if one.fresh]):
         screen.say(t("The test part was opened for this comparison, and the ledgers note it: {runs}.",
-                     runs=", ".join(opened)))  # fmt: skip
+                     runs=joined(opened)))  # fmt: skip
     _show_runs(done)
     _show_families(done)
     _show_pairs(done)

@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.options import Common, ImageSize, Source
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import whole
 
 
@@ -46,7 +46,7 @@ def data(
         for name, part in splits.parts().items()
     ]
     screen.show_table(splits.name, columns, rows)
-    screen.show(t("Classes: {names}", names=", ".join(t(name) for name in splits.classes)))
+    screen.show(t("Classes: {names}", names=joined(t(name) for name in splits.classes)))
     for reason, count in splits.skipped.items():
         screen.show(t("Passed over: {count} ({reason})", count=count, reason=t(reason)))
     return None

@@ -13,7 +13,7 @@ from ropero.cli.opening import opened
 from ropero.cli.options import DataPath, Device, Invert, Pictures, RunName, TestNumbers, WithRuns
 from ropero.cli.predict import predicted, title
 from ropero.errors import UsageError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 
 def register(app: App) -> None:
@@ -57,5 +57,5 @@ def explain(
     for path in paths:
         screen.show(t("Picture: {path}", path=path))
     if not layer and (known := verb.layers(found)):
-        screen.say(t("Layers for --layer: {known}", known=", ".join(known)))
+        screen.say(t("Layers for --layer: {known}", known=joined(known)))
     return None

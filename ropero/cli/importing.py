@@ -60,7 +60,7 @@ def import_(
 
     store = RunStore(common.runs)
     verb.check(model, pixels)  # what is wrong with them is better said before data are loaded
-    foreign = verb.first_look(store, model, plan, again=again)
+    foreign = verb.first_look(store, model, plan, pixels_are=pixels, again=again)
     with FileProgress(screen.err()) as progress:
         splits = data_verb.load(data, image_size=image_size, progress=progress)
     done = verb.import_model(model, splits, store, pixels_are=pixels, plan=plan, again=again, foreign=foreign)

@@ -13,7 +13,7 @@ from ropero import texts
 from ropero.cli import screen
 from ropero.cli.options import WithRuns, whole_number
 from ropero.errors import MissingExtra, RoperoError, UsageError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import percent
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def reproduce(
                 "{n} of {total} experiments could not be run, for the reasons above: {names}.",
                 n=len(failed),
                 total=len(chosen),
-                names=", ".join(failed),
+                names=joined(failed),
             )
         )
 

@@ -12,7 +12,7 @@ from ropero.cli.options import RunName, WithRuns
 from ropero.cli.sentences import TranslatedHelp
 from ropero.errors import RoperoError, UsageError
 from ropero.storage import human_bytes
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _status(run: Run) -> str:
 
 def _said(name: str, value: object) -> str:
     """A setting as the table shows it; of a list of layers what they are, the rest is in config.json."""
-    return ", ".join(str(one["type"]) for one in value) if name == "layers" and isinstance(value, tuple) else str(value)
+    return joined(str(one["type"]) for one in value) if name == "layers" and isinstance(value, tuple) else str(value)
 
 
 def show(run: RunName = "last", /, *, common: WithRuns = WithRuns()) -> None:  # noqa: B008, frozen
@@ -158,7 +158,7 @@ def delete(
     if not yes:
         if not sys.stdin.isatty():
             raise UsageError(t("Deleting asks first, and there is no one to ask; add --yes."))
-        screen.say(t("Delete for good: {runs}?", runs=", ".join(run.name for run in found)))
+        screen.say(t("Delete for good: {runs}?", runs=joined(run.name for run in found)))
         if input("[y/N] ").strip().lower() not in ("y", "yes", "s", "si", "sí", "是"):
             return screen.say(t("Nothing was deleted."))
     for run in found:
@@ -166,5 +166,5 @@ def delete(
     if common.json:
         screen.show_json([run.name for run in found])
     else:
-        screen.show(t("Deleted: {runs}", runs=", ".join(run.name for run in found)))
+        screen.show(t("Deleted: {runs}", runs=joined(run.name for run in found)))
     return None

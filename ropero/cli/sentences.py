@@ -18,7 +18,7 @@ from rich.console import Console, ConsoleOptions
 from rich.text import Text
 
 from ropero.errors import did_you_mean
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 _TITLES = {"Commands": mark("Commands"), "Parameters": mark("Options"), "Arguments": mark("Arguments")}
 _PLACEHOLDERS = (mark("COMMAND"), mark("[OPTIONS]"), mark("[ARGS]"))
@@ -56,7 +56,7 @@ def _described(entry: Any) -> Text:
     text = _plain(entry.description)
     found = Text(t(_OWN.get(text, text)) if text else "")
     if entry.choices:
-        found.append("  [" + t("one of: {choices}", choices=", ".join(entry.choices)) + "]", style="dim")
+        found.append("  [" + t("one of: {choices}", choices=joined(entry.choices)) + "]", style="dim")
     if entry.default not in (None, "False"):
         found.append("  [" + t("default: {value}", value=entry.default) + "]", style="dim")
     if entry.required:
@@ -82,7 +82,7 @@ def sentence(error: CycloptsError) -> str:
                 t("Unknown command {name!r}.", name=wrong)
                 + did_you_mean(wrong, commands)
                 + " "
-                + t("Known: {known}.", known=", ".join(commands))
+                + t("Known: {known}.", known=joined(commands))
             )
         case UnknownOptionError():
             wrong = error.token.keyword or error.token.value
@@ -95,7 +95,7 @@ def sentence(error: CycloptsError) -> str:
                 return t(
                     "{name} should be one of {known}, got {value!r}.",
                     name=name,
-                    known=", ".join(choices),
+                    known=joined(choices),
                     value=error.token.value,
                 ) + did_you_mean(error.token.value, choices)
             value = error.token.value

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from ropero.cli import screen
 from ropero.cli.options import ImageSize, Source, TuneFlags, WithRuns, given, whole_number
 from ropero.errors import MissingExtra
-from ropero.texts import mark, t, tn
+from ropero.texts import joined, mark, t, tn
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _show(found: Tuning, figures: list[str]) -> None:
     screen.show_table(t("Best settings"), [t("setting"), t("first trial"), t("best trial")], rows)
     _say_how_sure(found)
     if found.importance:
-        shares = ", ".join(f"{name} {percent(share, 0)}" for name, share in found.importance.items())
+        shares = joined(f"{name} {percent(share, 0)}" for name, share in found.importance.items())
         screen.show(t("How much of the differences each setting accounts for (fANOVA): {shares}.", shares=shares))
     elif len(found.space) > 1 and len(found.trials) < IMPORTANCE_TRIALS:
         screen.show(t("Which setting matters cannot be told from so few trials; about 15 are the least."))
@@ -184,7 +184,7 @@ def _show(found: Tuning, figures: list[str]) -> None:
             )
         )
     if figures:
-        screen.show(t("Figures: {paths}", paths=", ".join(figures)))
+        screen.show(t("Figures: {paths}", paths=joined(figures)))
     screen.show(t("Search: {folder}", folder=found.folder))
     screen.show(t("Train with the best settings: {command}", command=found.command))
 

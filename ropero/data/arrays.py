@@ -25,7 +25,7 @@ from ropero import bounds
 from ropero.data.dataset import Images, Labels
 from ropero.data.raw import LIMIT_BYTES, Raw, RawPart, read_at_most, too_large
 from ropero.errors import DataError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 # (images, labels) of each part, as Keras and as MedMNIST name them.
 _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -60,7 +60,7 @@ def read_npz(path: Path) -> Raw:
             t(
                 "{path} has no training data: expected arrays named x_train and y_train, got {names}.",
                 path=path,
-                names=", ".join(sorted(members)[:8]) or t("none"),
+                names=joined(sorted(members)[:8]) or t("none"),
             )
         )
     return Raw(parts)

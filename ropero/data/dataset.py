@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero.errors import DataError, UsageError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -122,7 +122,7 @@ def _check_arrays(images: NDArray[np.generic], labels: NDArray[np.generic], clas
             )
         )
     if len(classes) < 2 or len(set(classes)) != len(classes):
-        raise DataError(t("Expected at least two different class names, got {classes}.", classes=", ".join(classes)))
+        raise DataError(t("Expected at least two different class names, got {classes}.", classes=joined(classes)))
     wrong = np.flatnonzero((labels < 0) | (labels >= len(classes)))  # type: ignore[operator]
     if len(wrong):
         raise DataError(
@@ -197,7 +197,7 @@ class Splits:
                     "{data} has no {split} part, only {known}; --{split} 0.1, for example, holds one out of train.",
                     data=self.name,
                     split=name,
-                    known=", ".join(parts),
+                    known=joined(parts),
                 )
             )
         return parts[name]

@@ -16,7 +16,7 @@ from ropero.data.known import FASHION, KNOWN, Known
 from ropero.data.raw import Progress
 from ropero.errors import DataNotFound
 from ropero.storage import cache_folder
-from ropero.texts import t
+from ropero.texts import joined, t
 
 # Where a system's package puts the files of a source; {name} is the source's name.
 SYSTEM_FOLDERS: tuple[str, ...] = ("/usr/share/datasets/{name}", "/usr/local/share/datasets/{name}")
@@ -149,7 +149,7 @@ def _nowhere(known: Known, tried: list[str]) -> str:
     lines = [t("Cannot find {name}. Tried:", name=known.name), *(f"  - {one}" for one in tried)]
     prefix, test = known.prefix, "test" if known.prefix else "t10k"
     whats = ("images-idx3-ubyte", "labels-idx1-ubyte")
-    files = ", ".join(f"{prefix}{part}-{what}.gz" for part in ("train", test) for what in whats)
+    files = joined(f"{prefix}{part}-{what}.gz" for part in ("train", test) for what in whats)
     if known.name in packages.PACKAGES:
         lines.append(t("To get it: sudo apt-get install {package}", package=packages.PACKAGES[known.name]))
         lines.append(t("or download {files} from {url}", files=files, url=" / ".join(MIRRORS.get(known.name, ()))))

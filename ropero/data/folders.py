@@ -15,7 +15,7 @@ import numpy as np
 from ropero.data import pictures
 from ropero.data.raw import CLASS_FILES, LIMIT_CLASSES, PART_WORDS, Progress, Raw, RawPart
 from ropero.errors import DataError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 # Why a file is passed over; the keys of `Splits.skipped`.
 HIDDEN = mark("hidden file")
@@ -138,7 +138,7 @@ def _holds_parts(folder: Path) -> bool:
 
 def unknown_layout(root: Path, where: Path | None = None) -> DataError:
     """The error that shows what a folder of pictures should look like, and what was found instead."""
-    found = ", ".join(path.name + ("/" if path.is_dir() else "") for path in sorted((where or root).iterdir())[:6])
+    found = joined(path.name + ("/" if path.is_dir() else "") for path in sorted((where or root).iterdir())[:6])
     return DataError(
         t(
             "{path} is not laid out in a way ropero knows. Expected one of:\n"
@@ -184,7 +184,7 @@ def _classes_of(
                         "{path}: the train part has no class {name!r}; it has: {known}.",
                         path=by_name[name],
                         name=name,
-                        known=", ".join(classes[:12]),
+                        known=joined(classes[:12]),
                     )
                 )
             found = list(_pictures(by_name[name], skipped))

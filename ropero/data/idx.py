@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ropero.data.raw import LIMIT_BYTES, PART_WORDS, Raw, RawPart, opened, read_at_most, too_large
 from ropero.errors import DataError
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 
 _UNSIGNED_BYTES = 8
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte.gz ...
@@ -139,7 +139,7 @@ def read_folder(folder: Path, prefix: str | None = None) -> Raw:
 def _not_one(folder: Path, prefix: str | None) -> DataError:
     """The error for a folder of several sources, or of others than the wanted one."""
     names = sorted(name.rstrip("-") for name in idx_files(folder))
-    known = ", ".join(name or "train-*" for name in names)
+    known = joined(name or "train-*" for name in names)
     if prefix:
         return DataError(
             t("{path} does not hold {name}, but {known}.", path=folder, name=prefix.rstrip("-"), known=known)

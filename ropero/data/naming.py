@@ -16,7 +16,7 @@ import numpy as np
 from ropero.data.known import FASHION, FASHION_FINGERPRINTS, KNOWN, Known, fingerprint
 from ropero.data.raw import CLASS_FILES, LIMIT_CLASSES, Raw, RawPart
 from ropero.errors import DataError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 _TELLING = re.compile(
     r"(?P<emnist>emnist[-_ ]?(?P<kind>digits|letters|balanced|byclass|bymerge|mnist))"
@@ -161,8 +161,8 @@ def _with_own_names(raw: Raw, name: str, own: tuple[str, ...] | None) -> Named:
         raise DataError(
             t(
                 "The names in classes.txt are not those of the data: expected {expected}, got {got}.",
-                expected=", ".join(classes[:12]),
-                got=", ".join(own[:12]),
+                expected=joined(classes[:12]),
+                got=joined(own[:12]),
             )
         )
     if set(plain) == set(map(_plain, garments)) and len(plain) == len(garments):

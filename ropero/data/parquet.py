@@ -18,7 +18,7 @@ from ropero.data.dataset import Labels
 from ropero.data.raw import LIMIT_BYTES, Progress, Raw, RawPart, parts_by_name, too_large
 from ropero.errors import DataError, MissingExtra
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 
 SUFFIXES = (".parquet",)
 _IMAGE_NAMES = ("image", "img", "picture", "photo")
@@ -133,7 +133,7 @@ def _columns(path: Path, schema: Any) -> tuple[str, str]:
             t(
                 "{path}: expected a column 'image' and a column 'label', got {names}.",
                 path=path,
-                names=", ".join(schema.names[:8]) or t("none"),
+                names=joined(schema.names[:8]) or t("none"),
             )
         )
     return image, label

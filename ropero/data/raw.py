@@ -18,7 +18,7 @@ from typing import IO, Literal, Protocol, cast
 from ropero.data.dataset import Images, Labels
 from ropero.errors import DataError
 from ropero.storage import CHUNK_BYTES, human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 
 Unit = Literal["bytes", "images"]
 
@@ -77,7 +77,7 @@ def parts_by_name(folder: Path, files: Iterable[Path]) -> dict[str, list[Path]]:
                 "{path}: no telling which file is for training among {files}. "
                 "Put 'train' and 'test' into their names, or give one file.",
                 path=folder,
-                files=", ".join(path.name for path in files[:5]),
+                files=joined(path.name for path in files[:5]),
             )
         )
     return {part: named[part] for part in ("train", "validation", "test") if part in named}

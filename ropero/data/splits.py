@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset, Labels
 from ropero.errors import UsageError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 Size = int | float  # images, or a fraction of all of them between 0 and 1
 
@@ -126,7 +126,7 @@ def _counts(sizes: Mapping[str, Size], total: int) -> list[int]:
 
 
 def _show(sizes: Mapping[str, Size]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in sizes.items())
+    return joined(f"{name}={size}" for name, size in sizes.items())
 
 
 def parse(text: str) -> dict[str, Size]:

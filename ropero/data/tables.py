@@ -28,7 +28,7 @@ from ropero.data.raw import (
     too_large,
 )
 from ropero.errors import DataError
-from ropero.texts import t
+from ropero.texts import joined, t
 
 SUFFIXES = (".csv", ".csv.gz")
 _BLOCK_BYTES = 1 << 20
@@ -67,7 +67,7 @@ def read_tables(path: Path, name: str = "", progress: Progress | None = None) ->
                     "{path} holds more than one {part} file: {files}. Keep one, or give one file.",
                     path=path,
                     part=part,
-                    files=", ".join(one.name for one in (first, *others)),
+                    files=joined(one.name for one in (first, *others)),
                 )
             )
         parts[part] = read_csv(first, progress)

@@ -16,7 +16,7 @@ from ropero.errors import UsageError, did_you_mean
 from ropero.models.classifier import Classifier
 from ropero.models.operators_windows import Conv
 from ropero.models.summary import layers
-from ropero.texts import t
+from ropero.texts import joined, t
 
 Floats = NDArray[np.float32]
 
@@ -68,7 +68,7 @@ def filters(model: Classifier, layer: str) -> Floats | None:
 
 def _known(model: Classifier) -> str:
     known = with_maps(model)
-    return " " + (t("Layers with feature maps: {known}.", known=", ".join(known)) if known else t("It has none."))
+    return " " + (t("Layers with feature maps: {known}.", known=joined(known)) if known else t("It has none."))
 
 
 def _outputs(model: Classifier, image: Images) -> dict[str, Floats]:

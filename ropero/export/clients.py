@@ -21,7 +21,9 @@ from ropero.errors import RoperoError, RunError
 from ropero.export import onnx_file, onnx_writer
 from ropero.export.portable import read_portable
 from ropero.export.traced import quiet
+from ropero.models import functions
 from ropero.models.inference import Floats, logits
+from ropero.models.layers import SOFTMAX
 from ropero.texts import t
 
 _AT_ONCE = 1_000_000  # values of images that are given to a program at once
@@ -41,7 +43,8 @@ class Client:
 
 
 def opened(path: Path) -> Client:
-    """The file in its program. Whatever that raises for a damaged file is raised.
+    """The file in its program; of one that gives probabilities alone, logits are their logarithms.
+    Whatever that program raises for a damaged file is raised.
 
     Raises MissingExtra when that program is not installed, NotComparableError when Keras is not, or a program is known
     to be wrong about such a network.
@@ -70,7 +73,8 @@ def _keras(path: Path) -> Client:
     with quiet():
         keras = _library()
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
-        before = keras.Model(model.inputs, model.layers[-1].input)  # the last layer is the softmax
+        is_softmax = model.layers[-1].get_config().get("activation") == SOFTMAX
+        before = keras.Model(model.inputs, model.layers[-1].input) if is_softmax else model
     kinds = {(type(layer).__name__, getattr(layer, "padding", "")) for layer in model.layers}
     if keras.backend.backend() == "torch" and ("AveragePooling2D", "same") in kinds:
         # It repeats the edge, where TensorFlow leaves out what lies beyond it (keras 3.15, tests/models/test_keras.py).
@@ -81,7 +85,8 @@ def _keras(path: Path) -> Client:
 
     def ask(pixels: Floats) -> Any:
         with quiet():
-            return before.predict_on_batch(pixels.transpose(0, 2, 3, 1))
+            found = before.predict_on_batch(pixels.transpose(0, 2, 3, 1))
+        return found if is_softmax else functions.log(torch.from_numpy(np.asarray(found))).numpy()
 
     name = f"Keras {keras.__version__} ({keras.backend.backend()})"
     return Client(name, lambda images: _asked(images, ask))

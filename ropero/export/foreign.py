@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ropero.errors import DataError
+from ropero.models.checkpoint import MAX_CLASSES
 from ropero.models.classifier import Classifier
 from ropero.models.graphs import GraphCard
 from ropero.models.layers import Layer
@@ -19,6 +20,7 @@ Sides = tuple[int | None, ...]
 Note = tuple[str, Mapping[str, Any]]  # what its owner should know: a code of `origin.py`, and its values
 REPEATED = "repeated"  # layers that are used several times: names
 RENAMED = "renamed"  # a file calls its classes otherwise than the data: theirs, ours
+MAX_LETTERS = 1_000  # of a class's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,19 @@ class Foreign:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+def classes_of(card: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """The classes that a stranger's card names, in the order of the outputs; () for none, or no fair ones."""
+    named = card.get("classes") if card else None
+    return fair(named) if isinstance(named, list) else ()
+
+
+def fair(names: Sequence[Any]) -> tuple[str, ...]:
+    """A stranger's names of classes; () where they are no words, or more or longer ones than any data have."""
+    if len(names) > MAX_CLASSES or not all(isinstance(one, str) and len(one) <= MAX_LETTERS for one in names):
+        return ()
+    return tuple(names)
+
+
 def fitted(foreign: Foreign, classes: Sequence[str], file: str) -> Foreign:
     """The model with its outputs in the order of these classes, where its file names them in another one; where it has
     other names for as many classes, that is noted.
@@ -73,6 +88,8 @@ def fitted(foreign: Foreign, classes: Sequence[str], file: str) -> Foreign:
     if theirs == ours or len(theirs) != len(ours):
         return foreign
     if sorted(theirs) != sorted(ours):
+        if theirs == tuple(map(str, range(len(theirs)))):  # where a program knows its classes by their numbers alone
+            return foreign
         note = RENAMED, {"theirs": list(theirs), "ours": list(ours)}
         return replace(foreign, notes=(*foreign.notes, note))
     if foreign.ordered is None:
@@ -80,8 +97,8 @@ def fitted(foreign: Foreign, classes: Sequence[str], file: str) -> Foreign:
             t(
                 "{path} names its classes in the order {theirs}, and the data have {ours}; give data in its order.",
                 path=file,
-                theirs=joined(theirs),
-                ours=joined(ours),
+                theirs=joined(map(t, theirs)),
+                ours=joined(map(t, ours)),
             )
         )
     return replace(foreign, build=foreign.ordered([theirs.index(one) for one in ours]), classes=ours)

@@ -19,13 +19,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ropero import bounds
+from ropero.bounds import ZIP_MAGIC
 from ropero.errors import DataError
 from ropero.export.card import KEY
 from ropero.models import hdf5
+from ropero.models.hdf5 import HDF5_MAGIC
 from ropero.storage import human_bytes
 from ropero.texts import t
 
-HDF5_MAGIC, ZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _TORCH = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"  # what torch began its pickles with before 1.6
 SAVED_MODEL = "saved_model.pb"

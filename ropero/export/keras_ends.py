@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from ropero.errors import UsageError
 from ropero.export.keras_layers import Line
@@ -73,12 +74,20 @@ def gives_shares(model: Classifier, layers: Sequence[Layer]) -> bool:
     """
     if _softmaxes(layers) > _softmaxes(model.design):
         return False
+    return are_shares(to_random(model)) or _ends_in_sigmoid(model.design)
+
+
+def to_random(model: Classifier) -> Tensor:
+    """What a network says to a few random images (N, K)."""
     images = torch.rand(_IMAGES, *model.input_shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        rows = model(images)  # (N, K)
-    if bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _CLOSE).all()):
-        return True
-    return _ends_in_sigmoid(model.design)
+        rows: Tensor = model(images.to(model.mean.device))
+    return rows
+
+
+def are_shares(rows: Tensor) -> bool:
+    """Whether these values (N, K) are probabilities, which sum to 1."""
+    return bool((rows >= 0).all()) and bool(((rows.sum(1) - 1).abs() < _CLOSE).all())
 
 
 def _softmaxes(layers: Sequence[Layer]) -> int:

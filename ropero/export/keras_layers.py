@@ -31,15 +31,11 @@ INERT = {
     "RandomShear", "RandomTranslation", "RandomWidth", "RandomZoom", "CutMix", "MixUp", "RandAugment",
     "AugMix",
 }  # fmt: skip
-_PROGRAM = mark("it is an operation between the layers; of these ropero reads sums, products, and those with a number.")
 _WORDS = mark("it reads words, not pixels.")
 _ATTENTION = mark("ropero has no such layer.")
 # Layers that many models have and that ropero does not read, and why.
 REFUSED = {
     "Lambda": mark("it is a Lambda, which holds its author's code; code of a file is never run."),
-    "SlicingOpLambda": _PROGRAM,
-    "TensorFlowOpLayer": _PROGRAM,
-    "ClassMethod": _PROGRAM,
     "KerasLayer": mark("it stands for a model of TensorFlow Hub, which the file does not hold."),
     "TFSMLayer": mark("it stands for a SavedModel, which the file does not hold."),
     "Embedding": _WORDS,
@@ -166,6 +162,8 @@ def _layers(making: _Making, call: Call) -> list[tuple[Layer, bool]]:
     kind, options = _today(call.leaf.kind, call.leaf.options)
     if kind in INERT:
         return []
+    if kind in keras_operations.PROGRAMS:
+        _refuse(keras_operations.unread(kind))
     if kind in REFUSED:
         _refuse(t(REFUSED[kind]))
     if kind == "TimeDistributed":

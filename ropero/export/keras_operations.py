@@ -38,6 +38,8 @@ _OTHERS = ("gelu", "leaky_relu", "elu", "softmax", "negative", "clip", "concaten
            "stop_gradient", "copy", "identity")  # fmt: skip
 _KNOWN = (*_TWO, *_ACTIVATIONS, *_LAYING, *_OTHERS)
 
+PROGRAMS = ("SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod")  # of TensorFlow's own, which keep no such names
+
 
 def is_operation(call: Call) -> bool:
     """Whether a call is of an operation, and of no layer."""
@@ -62,11 +64,17 @@ def plain(call: Call, shape: Shape) -> Said:
     else:
         found = _of_one(name, dict(call.leaf.options), shape)
     if found is None:
-        raise UsageError(
-            t("it is the operation {name}; of operations between the layers ropero reads sums, products, those with a "
-              "number, activations, means, and what lays values otherwise, not this one.", name=name[:60])
-        )  # fmt: skip
+        raise UsageError(unread(name))
     return found
+
+
+def unread(name: str) -> str:
+    """The sentence for an operation, by its name, that no layer stands for."""
+    return t(
+        "it is the operation {name}; of operations between the layers ropero reads sums, products, those with a "
+        "number, activations, means, and what lays values otherwise, not this one.",
+        name=name[:60],
+    )
 
 
 def _name(call: Call) -> str:

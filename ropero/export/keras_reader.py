@@ -16,7 +16,7 @@ import numpy as np
 
 from ropero.errors import DataError, UsageError
 from ropero.export import keras_arrays, keras_config, keras_ends, keras_layers, keras_operations
-from ropero.export.foreign import REPEATED, Built, Foreign, Note, Sides
+from ropero.export.foreign import REPEATED, Built, Foreign, Note, Sides, classes_of
 from ropero.export.keras_config import Leaf, Network
 from ropero.export.keras_container import KerasFile, open_file
 from ropero.export.keras_ends import Columns
@@ -44,6 +44,7 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
     file = open_file(path, plan)
     with _about(path):
         network = keras_config.parse(file.config)
+        scaled = _scaled(file, network)
 
     def build(
         prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int, order: Sequence[int] = ()
@@ -64,9 +65,9 @@ def read(path: Path, plan: Path | None = None) -> Foreign:
         build=build,
         ordered=lambda order: partial(build, order=order),
         outputs=outputs,
-        scaled=_scaled(file, network),
+        scaled=scaled,
         channels_first=_is_channels_first(network),
-        classes=tuple(card["classes"]) if card and isinstance(card.get("classes"), list) else (),
+        classes=classes_of(card),
         card=card,
         notes=tuple(_notes(network)),
         facts={"format": ".keras" if file.is_zip else ".h5", "loss": _loss(file), "plan": file.plan_sha256},

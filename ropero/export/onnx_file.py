@@ -12,6 +12,7 @@ from typing import Any
 
 from ropero.errors import DataError, RoperoError
 from ropero.export import onnx_wire
+from ropero.export.onnx_tensors import leads_out
 from ropero.export.onnx_writer import library
 from ropero.storage import human_bytes
 from ropero.texts import t
@@ -19,7 +20,6 @@ from ropero.texts.plain import shown
 
 LIMIT_BYTES = 1 << 30
 LIMIT_PARSED = 3 << 29  # what the parser may take for it
-_EXTERNAL = 1  # where ONNX says that a tensor lies in another file
 
 
 def content(path: Path) -> bytes:
@@ -55,17 +55,27 @@ def parsed(said: bytes) -> Any:
 
 
 def model(path: Path) -> Any:
-    """The model of a file. Raises DataError for one that is damaged, too large, or has weights that lie elsewhere."""
-    said = content(path)
+    """The model of a file. Raises as `content` and `model_of`."""
+    return model_of(content(path), path)
+
+
+def model_of(said: bytes, name: object) -> Any:
+    """The model of a file's content, which is called `name`: weighed, parsed, and all in it.
+
+    Raises:
+        DataError: it is damaged, would take too much, or has weights that lie elsewhere.
+        MissingExtra: onnx is not installed.
+    """
     try:
         found = parsed(said)
     except DataError as error:
-        raise DataError(t("{path}: {reason}", path=path, reason=error)) from error
+        raise DataError(t("{path}: {reason}", path=name, reason=error)) from error
     functions = [_in_nodes(one.node) for one in found.functions]
     for one in chain(_tensors(found.graph), *functions):
-        if one.data_location == _EXTERNAL or one.external_data:
-            name = shown(one.name)
-            raise DataError(t("{path}: {name} leads out of the file, which is not followed.", path=path, name=name))
+        if leads_out(one):
+            raise DataError(
+                t("{path}: {name} leads out of the file, which is not followed.", path=name, name=shown(one.name))
+            )
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ropero.export import onnx_reader
-from ropero.export.foreign import Built, Foreign, Sides
+from ropero.export.foreign import Built, Foreign, Sides, classes_of, fair
 from ropero.export.onnx_reader import OnnxFile
 from ropero.models import entries
 from ropero.models.graphs import CHANNELS_LAST
@@ -30,7 +30,7 @@ def read(path: Path) -> Foreign:
     """
     file = onnx_reader.read(path)
     card = _card(file)
-    named = file.classes or _classes(card)
+    named = fair(file.classes) or classes_of(card)
     values = file.values or len(named) or None
 
     def build(prefix: Sequence[Layer], input_shape: tuple[int, int, int], classes: int) -> Built:
@@ -68,9 +68,3 @@ def _card(file: OnnxFile) -> Mapping[str, Any] | None:
         found = json.loads(file.metadata.get(OWN, ""))
         return found if isinstance(found, dict) else None
     return None
-
-
-def _classes(card: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """The classes that a card names, in the order of the logits."""
-    named = card.get("classes") if card else None
-    return tuple(named) if isinstance(named, list) and all(isinstance(one, str) for one in named) else ()

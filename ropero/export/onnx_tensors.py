@@ -38,8 +38,13 @@ _KINDS: dict[int, tuple[str, str, str]] = {
     16: ("<u2", "int32_data", "float32"),
 }
 _HALF, _BRAIN = 10, 16  # 16-bit floats, listed as whole numbers of the same bits
-_EXTERNAL = 1
+_EXTERNAL = 1  # where ONNX says that a tensor lies in another file
 _STRING = 8
+
+
+def leads_out(tensor: Any) -> bool:
+    """Whether the numbers of a TensorProto lie in another file."""
+    return bool(tensor.data_location == _EXTERNAL or tensor.external_data)
 
 
 def shape_of(tensor: Any) -> tuple[int, ...]:
@@ -54,7 +59,7 @@ def shape_of(tensor: Any) -> tuple[int, ...]:
 def array(tensor: Any) -> Array:
     """The numbers of a TensorProto. Raises DataError for a type, a shape or a place that ropero does not read."""
     shape, name = shape_of(tensor), cut(tensor.name)
-    if tensor.data_location == _EXTERNAL or tensor.external_data:
+    if leads_out(tensor):
         raise DataError(t("the tensor {name!r} lies in another file, which is not followed; save the network as one "
                           "file (onnx.save(model, path, save_as_external_data=False)).", name=name))  # fmt: skip
     if tensor.data_type not in _KINDS:

@@ -59,7 +59,10 @@ def noted(note: Any) -> str:
     if isinstance(note, str):
         return note
     code, values = note
-    said = {name: joined(value) if isinstance(value, list | tuple) else value for name, value in values.items()}
+    named = t if code == RENAMED else str  # classes have names in every language, layers only their own
+    said = {
+        name: joined(map(named, value)) if isinstance(value, list | tuple) else value for name, value in values.items()
+    }
     return t(_NOTES[code]).format(**said)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ropero.bounds import ZIP_MAGIC
 from ropero.errors import DataError
 from ropero.export import keras_container, keras_reader, onnx_foreign
 from ropero.export.foreign import Foreign
+from ropero.models.hdf5 import HDF5_MAGIC
 
 ENDINGS = (".h5", ".hdf5", ".keras", ".onnx")
 KERAS, ONNX = "keras", "onnx"
@@ -22,7 +24,7 @@ def is_model_file(name: str) -> bool:
 def kind(path: Path) -> str:
     """Whose reader a file wants, by its beginning alone. Raises DataError for what is known to be something else."""
     head = keras_container.start_of(path)
-    if head.startswith((keras_container.HDF5_MAGIC, keras_container.ZIP_MAGIC)):
+    if head.startswith((HDF5_MAGIC, ZIP_MAGIC)):
         return KERAS
     if known := keras_container.told(path, head):
         raise DataError(known)

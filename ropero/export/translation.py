@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
+from ropero.export.keras_ends import are_shares, to_random
 from ropero.models import designs, vgg
 from ropero.models.activations import Activation, PReLU, ReLU, Softmax
 from ropero.models.classifier import Classifier
 from ropero.models.convolutions import Conv2D
 from ropero.models.keras_layout import Slot, slots
-from ropero.models.layers import Dense, Dropout, Flatten, Layer, Rescaling, Reshape, Shape
+from ropero.models.layers import LINEAR, LOG, SOFTMAX, Dense, Dropout, Flatten, Layer, Rescaling, Reshape, Shape
 from ropero.models.merging import INPUT, Add, Concatenate, Merge, Multiply
 from ropero.models.normalization import BatchNormalization, LayerNormalization, Normalization
 from ropero.models.pooling import GlobalAveragePooling1D, GlobalMaxPooling2D, MaxPooling2D
@@ -35,7 +36,7 @@ from ropero.texts import joined, t
 PIXELS, PROBABILITIES = "pixels", "probabilities"  # what goes in and what comes out are called
 INPUT_KIND = "InputLayer"
 _WIRING = ("name", "inputs")
-_UNSAID = {"gelu_approximate", "hard_sigmoid_2", "log"}  # an option of Keras's function, Keras 2's, ropero's own
+_UNSAID = {"gelu_approximate", "hard_sigmoid_2", LOG}  # an option of Keras's function, Keras 2's, ropero's own
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,15 @@ class Node:
 
 
 def translate(model: Classifier) -> list[Node]:
-    """The layers of a network, each after all that it takes: pixels (H, W, C) in [0, 1] first, softmax last.
+    """The layers of a network, each after all that it takes: pixels (H, W, C) in [0, 1] first, probabilities last: a
+    softmax, or of a network that gives them before its end what only names them.
 
     Raises UsageError for a network that is a user's own code.
     """
     told = _Told.of(model)
+    shares = _gives_shares(model)
     if model.design:
-        _design(told, model)
+        _design(told, model, shares)
     elif isinstance(model.base, FrozenVGG):
         _frozen_vgg(told, model, model.base)
     elif isinstance(model.trunk, nn.Sequential) and isinstance(model.trunk[0], Fold):
@@ -80,8 +83,17 @@ def translate(model: Classifier) -> list[Node]:
             t("This network is code of your own, which Keras's layers cannot say; --format onnx, torch-export or "
               "safetensors takes it.")
         )  # fmt: skip
-    told.add(Activation("softmax"), name=PROBABILITIES)
+    told.add(Activation(LINEAR if shares else SOFTMAX), name=PROBABILITIES)
     return told.nodes
+
+
+def _gives_shares(model: Classifier) -> bool:
+    """Whether a network ends in the logarithm, which Keras has no name for, of what its answers to random images say
+    are probabilities."""
+    last = model.design[-1] if model.design else None
+    if not isinstance(last, Activation) or last.activation != LOG or last.inputs:
+        return False
+    return are_shares(to_random(model).exp())
 
 
 def is_chain(nodes: Sequence[Node]) -> bool:
@@ -196,11 +208,14 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _design(told: _Told, model: Classifier) -> None:
-    """The layers as the list has them; what names called them is kept, as far as Keras calls nothing else so."""
+def _design(told: _Told, model: Classifier, shares: bool) -> None:
+    """The layers as the list has them; what names called them is kept, as far as Keras calls nothing else so.
+
+    shares: without the last one, the logarithm of probabilities.
+    """
     named = {INPUT: told.last}
     before = INPUT
-    for name, layer, module in designs.parts(model):
+    for name, layer, module in list(designs.parts(model))[: -1 if shares else None]:
         named[name] = told.add(layer, module, *(named[one] for one in layer.inputs or (before,)), name=name)
         before = name
 

@@ -34,7 +34,7 @@ from ropero.models.pooling import (
     GlobalMaxPooling1D,
     GlobalMaxPooling2D,
 )
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import whole
 
 # What a list may ask for, whoever wrote it: refused by a sentence before any memory is taken.
@@ -148,7 +148,7 @@ def _walk(design: Design, shape: Shape) -> Iterator[_Step]:
         unused = (unused | {name}) - set(sources)
         given[name], last = after, name
     if unused - {last}:
-        raise UsageError(t("No layer takes what {name} gives.", name=", ".join(sorted(unused - {last}))))
+        raise UsageError(t("No layer takes what {name} gives.", name=joined(sorted(unused - {last}))))
 
 
 def _after(layer: Layer, before: tuple[Shape, ...]) -> Shape:
@@ -196,7 +196,7 @@ def _given(given: Mapping[str, Shape], source: str) -> Shape:
             t("no layer before it is called {name!r}.", name=shown)
             + did_you_mean(shown, given)
             + " "
-            + t("Known: {known}.", known=", ".join(list(given)[-10:]))
+            + t("Known: {known}.", known=joined(list(given)[-10:]))
         )
     return given[source]
 

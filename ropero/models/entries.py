@@ -28,7 +28,7 @@ from ropero.models import (
 from ropero.models.layers import Layer
 from ropero.models.spelling import layer_guess, option_guess
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import whole
 from ropero.texts.plain import shown
 
@@ -144,7 +144,7 @@ def read_toml(path: Path) -> list[Layer]:
             t(
                 '{path} should hold a list of layers, each as [[layers]] with type = "Dense" or another of {known}.',
                 path=path,
-                known=", ".join(LAYERS),
+                known=joined(LAYERS),
             )
         )
     for name in content:
@@ -187,7 +187,7 @@ def _layer(entry: object, depth: int = 0) -> Layer:
     if kind not in LAYERS:
         raise UsageError(
             t("Unknown {what} {name!r}.", what=t("layer"), name=cut(kind))
-            + (layer_guess(kind[:SHOWN], LAYERS) or " " + t("Known: {known}.", known=", ".join(LAYERS)))
+            + (layer_guess(kind[:SHOWN], LAYERS) or " " + t("Known: {known}.", known=joined(LAYERS)))
         )
     options = {one.name: one for one in _options(LAYERS[kind])}
     hints = get_type_hints(LAYERS[kind])
@@ -201,7 +201,7 @@ def _layer(entry: object, depth: int = 0) -> Layer:
                 t("{kind} has no option {name!r}.", kind=kind, name=shown)
                 + option_guess(shown, options)
                 + " "
-                + t("Known: {known}.", known=", ".join(options) or "-")
+                + t("Known: {known}.", known=joined(options) or "-")
             )
         if name in ("layer", "backward_layer") and depth == 0:
             values[name] = _layer(value, depth + 1)

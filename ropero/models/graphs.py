@@ -21,7 +21,7 @@ from ropero.models.entries import cut
 from ropero.models.layers import Layer, Shape
 from ropero.models.nodes import DTYPES, MAX_NAME, Held, Node, from_json, numbers_in, to_json
 from ropero.models.operator_graph import IMAGES, Ends, OperatorGraph
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import whole
 
 CHANNELS_FIRST, CHANNELS_LAST = "NCHW", "NHWC"
@@ -88,7 +88,7 @@ class GraphCard:
                                    name=key, kind=kind.__name__, value=cut(entry.get(key))))  # fmt: skip
         if set(entry) != set(kinds) or entry["layout"] not in LAYOUTS or not 0 <= entry["batch"] <= MAX_BATCH:
             raise UsageError(t("A network's graph should have {known}, got {got}.",
-                               known=", ".join(kinds), got=cut(entry)))  # fmt: skip
+                               known=joined(kinds), got=cut(entry)))  # fmt: skip
         return cls(**{**entry, "nodes": from_json(entry["nodes"]), "tensors": _tensors(entry["tensors"])})
 
 
@@ -101,7 +101,7 @@ def _tensors(entries: Mapping[str, Any]) -> dict[str, Held]:
         good = isinstance(shape, list) and len(shape) <= MAX_RANK and len(name) <= MAX_NAME and dtype in tuple(DTYPES)
         if not good or not all(type(side) is int and side >= 0 for side in shape or ()):
             raise UsageError(t("The tensor {name!r} should have a shape and one of the types {known}, got {value}.",
-                               name=cut(name), known=", ".join(DTYPES), value=cut(entry)))  # fmt: skip
+                               name=cut(name), known=joined(DTYPES), value=cut(entry)))  # fmt: skip
         found[name] = Held(tuple(shape or ()), str(dtype))
     weigh(found)
     return found

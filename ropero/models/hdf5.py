@@ -1,8 +1,8 @@
 """Reads a stranger's HDF5 file: all attributes that are text, all arrays, by their paths; no more is known of Keras.
 
 HDF5's own library is C that was not written for hostile files, so it works in a process of its own, which may die, take
-two minutes and some gigabytes, and no more. `read` is the parent's side; `python -m ropero.models.hdf5` the child's,
-which leaves what it found in a folder as JSON and plain arrays. Nothing outside the file is ever opened.
+two minutes and some gigabytes, and no more. `read` is the parent's side; `answer` the child's, which leaves what it
+found in a folder as JSON and plain arrays. Nothing outside the file is ever opened.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +29,7 @@ from ropero.storage import human_bytes
 from ropero.texts import t
 from ropero.texts.plain import shown
 
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 MAX_GROWTH, SPARE_BYTES = 20, 64 << 20  # arrays may be this often the file's size and so much more: packed, not a bomb
 MAX_THINGS = 20_000  # groups, arrays and attributes
 MAX_DEPTH = 30  # groups in each other; Keras nests a layer's name and parts
@@ -75,17 +76,16 @@ def read(path: Path, wish: Wish = Wish()) -> Contents:
     """
     h5py()
     with tempfile.TemporaryDirectory(prefix="ropero-") as folder:
-        # -P: what lies in the working folder is never imported, whatever its name. No plug-ins for packed arrays.
         environment = {
             **os.environ,
             "ROPERO_LANG": texts.current(),
-            "HDF5_PLUGIN_PRELOAD": "::",
+            "HDF5_PLUGIN_PRELOAD": "::",  # no plug-ins for packed arrays
             "OMP_NUM_THREADS": "1",
         }
-        command = [sys.executable, "-P", "-m", __name__, str(path.resolve()), folder, json.dumps(asdict(wish))]
+        arguments = [str(path.resolve()), folder, json.dumps(asdict(wish))]
         try:
             done = subprocess.run(
-                command,
+                [*bounds.command(__name__, answer.__name__), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -215,7 +215,7 @@ def _keep(array: Any, place: str, found: _Found) -> None:
     # A chunk may unpack to gigabytes, whatever the array's own shape; one without bytes may be as large as it says.
     is_plain = array.dtype.kind in "fiu" and array.chunks is None and array.id.get_storage_size() >= array.nbytes
     if wish.plain and not is_plain:
-        raise DataError(t("{name} is packed, as Keras's files are not.", name=shown(place)))
+        raise DataError(bounds.packed(place))
     if array.shape is None or array.dtype.kind not in "fiub":
         return
     # In Python's numbers, which have no end: a stranger's shape may overflow 64 bits.
@@ -238,8 +238,10 @@ def _long(name: str) -> DataError:
     )  # fmt: skip
 
 
-def main(path: Path, folder: Path, wish: Wish) -> int:
+def answer(arguments: Sequence[str]) -> int:
     """The child: read the file into the folder; its exit code."""
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    path, folder, wish = Path(arguments[0]), Path(arguments[1]), Wish(**json.loads(arguments[2]))
     bounds.hold(MAX_MEMORY, SECONDS)
     size = path.stat().st_size
     most = size if wish.plain else MAX_GROWTH * size + SPARE_BYTES
@@ -257,8 +259,3 @@ def main(path: Path, folder: Path, wish: Wish) -> int:
     else:
         return 0
     return _REFUSED
-
-
-if __name__ == "__main__":
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Wish(**json.loads(sys.argv[3]))))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ropero.errors import UsageError
 from ropero.models.layers import Layer, Shape, place, torch_axis
-from ropero.texts import t
+from ropero.texts import joined, t
 
 INPUT = "input"  # what layers call the images themselves
 
@@ -51,7 +51,7 @@ class _Alike(Merge):
         rank = max(map(len, shapes))
         sides = list(zip(*((1,) * (rank - len(shape)) + shape for shape in shapes), strict=True))
         if any(len(set(side) - {1}) > 1 for side in sides):
-            raise UsageError(t("takes layers of one shape, but gets {shapes}.", shapes=", ".join(map(str, shapes))))
+            raise UsageError(t("takes layers of one shape, but gets {shapes}.", shapes=joined(shapes)))
         return tuple(map(max, sides))
 
     def merger(self, shapes: Sequence[Shape]) -> nn.Module:
@@ -119,12 +119,10 @@ class Concatenate(Merge):
         at = place(self.axis, rank)
         rests = {shape[:at] + shape[at + 1 :] for shape in shapes}
         if {len(shape) for shape in shapes} != {rank} or len(rests) > 1:
-            raise UsageError(
-                t("takes layers whose other sides are equal, but gets {shapes}.", shapes=", ".join(map(str, shapes)))
-            )
-        joined = list(shapes[0])
-        joined[at] = sum(shape[at] for shape in shapes)
-        return tuple(joined)
+            raise UsageError(t("takes layers whose other sides are equal, but gets {shapes}.", shapes=joined(shapes)))
+        whole = list(shapes[0])
+        whole[at] = sum(shape[at] for shape in shapes)
+        return tuple(whole)
 
     def merger(self, shapes: Sequence[Shape]) -> nn.Module:
         rank = len(shapes[0])

@@ -252,11 +252,12 @@ def _arguments(
         return [], by_name
     if len(required) == 2 and required[0].name not in _CLASSES and required[1].name not in _SHAPES:
         return [input_shape, classes], {}
+    taken = ", ".join(map(str, parameters))  # as Python says it, in every language
     raise UsageError(
         t(
             "{name} should take input_shape and classes, as in build(input_shape, classes), but takes ({got}).",
             name=name,
-            got=", ".join(str(one) for one in parameters),
+            got=taken,
         )
     )
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from ropero.errors import UsageError, did_you_mean
 from ropero.models.layers import Layer, Rearrange, Shape, activation_module, positive, share
-from ropero.texts import t
+from ropero.texts import joined, t
 
 SIMPLE, LSTM_KIND, GRU_KIND = "simple", "lstm", "gru"
 _GATES = {SIMPLE: 1, LSTM_KIND: 4, GRU_KIND: 3}
@@ -134,7 +134,7 @@ class Bidirectional(Layer):
                 )
         if self.merge_mode not in MERGES:
             raise UsageError(
-                t("{name} should be one of {known}, got {value!r}.", name="merge_mode", known=", ".join(MERGES),
+                t("{name} should be one of {known}, got {value!r}.", name="merge_mode", known=joined(MERGES),
                   value=self.merge_mode) + did_you_mean(self.merge_mode, MERGES)
             )  # fmt: skip
         there, back = first.output(shape), second.output(shape)

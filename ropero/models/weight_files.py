@@ -20,14 +20,14 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ropero import bounds
+from ropero.bounds import ZIP_MAGIC
 from ropero.errors import DataError, RoperoError
 from ropero.models import hdf5
+from ropero.models.hdf5 import HDF5_MAGIC
 from ropero.storage import human_bytes
 from ropero.texts import t
 
 LIMIT_BYTES = 1 << 30  # all of VGG19, its dense layers included, takes 575 MB
-HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
-ZIP_MAGIC = b"PK\x03\x04"
 PICKLE_MAGIC = b"\x80\x02"  # what torch wrote before 1.6, torchvision's published files among it
 # Where the kernels and biases are in HDF5: by layer names (Keras 2), counted (Keras 3), each also within a whole model.
 _BY_NAME = re.compile(r"(?:model_weights/)?(block\d+_conv\d+)/.+")

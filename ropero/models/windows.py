@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from ropero.errors import UsageError, did_you_mean
 from ropero.models.layers import GLOROT, Shape, positive, start
-from ropero.texts import t
+from ropero.texts import joined, t
 
 Pair = int | tuple[int, int]
 Turned = nn.ConvTranspose1d | nn.ConvTranspose2d
@@ -63,7 +63,7 @@ class Window:
         """The sides of what comes out. Raises UsageError for a window that is larger than the picture."""
         if self.padding not in self.paddings:
             raise UsageError(
-                t("{name} should be one of {known}, got {value!r}.", name="padding", known=", ".join(self.paddings),
+                t("{name} should be one of {known}, got {value!r}.", name="padding", known=joined(self.paddings),
                   value=self.padding) + did_you_mean(self.padding, self.paddings)
             )  # fmt: skip
         padded = self.padding != VALID

@@ -22,7 +22,7 @@ from ropero.reports.output import as_svg
 from ropero.reports.pages import render_page
 from ropero.reports.thumbnails import thumbnail
 from ropero.storage import write_text
-from ropero.texts import language, t
+from ropero.texts import joined, language, t
 from ropero.texts.numbers import Numbers
 
 IMAGES, PAIRS = 24, 15  # images that are shown, and pairs: beyond, each run is put beside the best one
@@ -253,7 +253,7 @@ def _conclusions(content: Content, best: Model) -> list[str]:
         {pair.second if pair.first == best.letter else pair.first for pair in others if not pair.significant}
     )
     if equal:
-        names = ", ".join(equal)
+        names = joined(equal)
         said.append(
             t("That it is better than {names} may be chance: the paired tests do not tell them apart.", names=names)
         )

@@ -23,7 +23,7 @@ from ropero.reports import parts, trust
 from ropero.reports.output import as_svg
 from ropero.reports.overlays import overlay
 from ropero.reports.thumbnails import thumbnail
-from ropero.texts import t, tn
+from ropero.texts import joined, t, tn
 from ropero.texts.numbers import Numbers
 
 FAIR = 0.0  # an interval that lies above it shows a map to be better than a random one
@@ -73,7 +73,7 @@ def values(examined: Examined, classes: Sequence[str]) -> dict[str, Any]:
 
 def _theme(theme: Theme, images: Sequence[NDArray[np.uint8]], classes: Sequence[str]) -> dict[str, Any]:
     n = Numbers.current()
-    taken = ", ".join(f"{t(classes[k])} {n.whole(count)}" for k, count in theme.predicted)
+    taken = joined(f"{t(classes[k])} {n.whole(count)}" for k, count in theme.predicted)
     return {
         "title": tn(
             "{true}: one mistake, taken for {taken}", "{true}: {n} mistakes, taken for {taken}", len(theme),

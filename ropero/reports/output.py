@@ -22,7 +22,7 @@ from ropero.errors import UsageError
 from ropero.reports.style import LIGHT
 from ropero.reports.typeface import FIRST, SECOND
 from ropero.storage import atomic_path
-from ropero.texts import t
+from ropero.texts import joined, t
 
 FORMATS = (".png", ".svg", ".pdf")
 DPI = 150
@@ -48,7 +48,7 @@ def save(figure: Figure, path: Path) -> Path:
 def check(path: Path) -> None:
     """Raises UsageError for a file ending that a figure cannot be written as."""
     if path.suffix.lower() not in FORMATS:
-        raise UsageError(t("A figure is written as {known}; got {name!r}.", known=", ".join(FORMATS), name=path.name))
+        raise UsageError(t("A figure is written as {known}; got {name!r}.", known=joined(FORMATS), name=path.name))
 
 
 def as_png(figure: Figure) -> bytes:

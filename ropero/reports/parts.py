@@ -25,7 +25,7 @@ from ropero.reports.thumbnails import thumbnail
 from ropero.reports.words import PARTS
 from ropero.runs import Run
 from ropero.storage import human_bytes
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.texts.numbers import Numbers
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
@@ -247,7 +247,7 @@ def held_out(run: Run) -> int:
 
 def _sizes(run: Run) -> str:
     n = Numbers.current()
-    return ", ".join(f"{t(PARTS[name])} {n.whole(size)}" for name, size in run.images.items())
+    return joined(f"{t(PARTS[name])} {n.whole(size)}" for name, size in run.images.items())
 
 
 def hardware(here: Mapping[str, Any]) -> str:
@@ -270,13 +270,13 @@ def _changed(run: Run) -> str:
             done.append(t("{n} relabelled", n=n.whole(counts[RELABEL])))
         if counts.get(DROP):
             done.append(t("{n} left out", n=n.whole(counts[DROP])))
-        said.append(f"{t(PARTS[part])}: {', '.join(done)}")
+        said.append(f"{t(PARTS[part])}: {joined(done)}")
     return "; ".join(said)
 
 
 def _versions(here: dict[str, Any]) -> str:
     names = ("ropero", "python", "torch", "numpy")
-    return ", ".join([*(f"{name} {here[name]}" for name in names if name in here), str(here.get("system", ""))])
+    return joined([*(f"{name} {here[name]}" for name in names if name in here), str(here.get("system", ""))])
 
 
 def _weight_bytes(run: Run) -> int:

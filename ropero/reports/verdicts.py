@@ -14,7 +14,7 @@ from ropero.evaluation.judge import REFUSED, SURE, Judge
 from ropero.evaluation.unknown import METHODS
 from ropero.export.origin import doubts
 from ropero.metrics.statistics import wilson_interval
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import Numbers
 from ropero.training.history import History
 
@@ -32,7 +32,7 @@ def diagnosis(history: History) -> list[str]:
     if found.collapsed:
         said.append(t("Unstable: what was learned was lost again before the end; try a smaller learning rate."))
     elif found.unstable:
-        epochs = ", ".join(map(str, found.jumps))
+        epochs = joined(found.jumps)
         said.append(t("Unstable: the loss jumped up in epochs {epochs}; try a smaller learning rate.", epochs=epochs))
     if found.overfits_from is not None:
         said.append(

@@ -45,7 +45,7 @@ def use(name: str | None) -> None:
     Raises ValueError for a language that ropero does not speak.
     """
     if name is not None and name not in LANGUAGES:
-        raise ValueError(t("Unknown language {name!r}; ropero speaks {known}.", name=name, known=", ".join(LANGUAGES)))
+        raise ValueError(t("Unknown language {name!r}; ropero speaks {known}.", name=name, known=joined(LANGUAGES)))
     _chosen.set(name)
 
 

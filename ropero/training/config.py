@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.texts import mark, t
+from ropero.texts import joined, mark, t
 from ropero.training.space import Around, Choices, Range, Tunable
 
 Optimizer = Literal["adamw", "adam", "sgd", "rmsprop"]
@@ -214,7 +214,7 @@ def _checked(one: dataclasses.Field[Any], hint: Any, value: Any) -> Any:
                 t(
                     "{name} should be one of {known}, got {value!r}.",
                     name=one.name,
-                    known=", ".join(get_args(hint)),
+                    known=joined(get_args(hint)),
                     value=value,
                 )
                 + did_you_mean(str(value), get_args(hint))

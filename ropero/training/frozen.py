@@ -19,7 +19,7 @@ from ropero.models import codes, pretrained
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Codes, Told
 from ropero.models.vgg import FrozenVGG
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.training.config import TrainConfig
 
 
@@ -90,7 +90,7 @@ def check(config: TrainConfig, model: Classifier) -> None:
                 "The network {network} learns from features that are computed once from each image as it is: turn off "
                 "{names}.",
                 network=config.network,
-                names=", ".join(on),
+                names=joined(on),
             )
         )
     begin_base(config, model)

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from typing import Any, get_type_hints
 
 from ropero.errors import UsageError, did_you_mean
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.training.config import TrainConfig
 from ropero.training.space import Around, Axis, Choices, Range, Tunable
 
@@ -92,7 +92,7 @@ def _entries(asked: Sequence[str]) -> dict[str, str]:
 def _known(name: str) -> str:
     if name in _TUNABLE:
         return name
-    known = t("Known: {known}.", known=", ".join(_TUNABLE))
+    known = t("Known: {known}.", known=joined(_TUNABLE))
     if name in _FIELDS:
         raise UsageError(t("{name} cannot be searched.", name=name) + " " + known)
     raise UsageError(

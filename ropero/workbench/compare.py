@@ -20,7 +20,7 @@ from ropero.models.classifier import count_parameters
 from ropero.models.codes import Told
 from ropero.models.inference import logits
 from ropero.runs import Run
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.training.config import TrainConfig
 from ropero.training.presets import usual
 from ropero.workbench import evaluate as evaluate_verb
@@ -320,7 +320,7 @@ def _differences(config: TrainConfig) -> str:
     recipe = usual(config)
     changed = {one.name: getattr(config, one.name) for one in fields(TrainConfig)
                if getattr(config, one.name) != getattr(recipe, one.name)}  # fmt: skip
-    return ", ".join(
+    return joined(
         f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in changed.items()
         if name not in _TOLD_ELSEWHERE

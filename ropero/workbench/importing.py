@@ -13,7 +13,7 @@ from ropero import runtime
 from ropero.data.dataset import Splits
 from ropero.data.note import DataNote
 from ropero.data.raw import Progress
-from ropero.errors import DataError, RoperoError, RunError, unknown
+from ropero.errors import DataError, RoperoError, RunError, UsageError, unknown
 from ropero.export import pixels
 from ropero.export.foreign import Foreign, fitted
 from ropero.export.keras_container import plan_beside
@@ -48,7 +48,7 @@ class Opened:
 
 def open_run(store: RunStore, name: str, data: str | None = None, *, progress: Progress | None = None) -> Opened:
     """The run of a name, or the newest one that a model's file has become, with whatever pixels, plan and data it was
-    imported; where there is none, the file is imported first.
+    imported; where there is none, the file is imported first, with the pixels that were wanted the last time.
 
     Args:
         data: where a run's data are now; of a file the data that it is to be measured with: the newest run with these
@@ -56,23 +56,39 @@ def open_run(store: RunStore, name: str, data: str | None = None, *, progress: P
 
     Raises:
         RunError: there is no such run.
+        UsageError: the file was imported with a plan that was named, and never with these data.
         DataError, MissingExtra: as `import_model`.
     """
     if _is_run(name):
         return Opened(store.find(name), data)
     path = Path(name)
     check(path, "")
-    last = remembered(store, path)
+    sha256 = _digest(path.expanduser())
+    last = remembered(store, path, sha256=sha256)
     if last and data is None:
         return Opened(last, None)
-    foreign = first_look(store, path)
+    asked = (last.origin or {})["asked"] if last else ""
+    foreign = None if last else first_look(store, path, sha256=sha256)
     side = last.data.image_size if last else None
     splits = data_verb.load(data or data_verb.DEFAULT, image_size=side, progress=progress)
-    if last and (found := remembered(store, path, DataNote.of(splits))):
+    if last and (found := remembered(store, path, DataNote.of(splits), sha256=sha256)):
         moved = found.data.source != splits.source and Path(str(data)).expanduser().exists()
         return Opened(found, data if moved else None)
-    done = import_model(path, splits, store, foreign=foreign)
+    if last:
+        _require_plan(last, path, str(data))
+    done = import_model(path, splits, store, pixels_are=asked, foreign=foreign, sha256=sha256)
     return Opened(done.run, None, done.fresh)
+
+
+def _require_plan(last: Run, path: Path, data: str) -> None:
+    """Raises UsageError where a file was imported with a plan that was named, and that is not the one beside it."""
+    origin = last.origin or {}
+    plan = origin.get("plan", "")
+    if origin.get("plan_named") and plan and plan != _digest(plan_beside(path.expanduser())):
+        raise UsageError(
+            t("{path} was imported with --plan and other data; `ropero import {path} --data {data} --plan PLAN` "
+              "imports it with these.", path=path, data=data)
+        )  # fmt: skip
 
 
 def known_run(store: RunStore, name: str) -> Run:
@@ -97,19 +113,31 @@ def _is_run(name: str) -> bool:
     return (Path(name) / "run.json").exists() or not is_model_file(name)
 
 
-def first_look(store: RunStore, path: Path, plan: Path | None = None, *, again: bool = False) -> Foreign | None:
-    """What a reader finds in a file, whose faults are better said before data are loaded; None where a run of it is
-    there already, which may serve. Raises as `import_model`."""
-    return read(path.expanduser(), plan) if again or not _made_of(store, path) else None
+def first_look(
+    store: RunStore,
+    path: Path,
+    plan: Path | None = None,
+    *,
+    pixels_are: str = "",
+    again: bool = False,
+    sha256: str = "",
+) -> Foreign | None:
+    """What a reader finds in a file, whose faults are better said before data are loaded; None where a run of it that
+    was asked for so is there already, which may serve. Raises as `import_model`; arguments as there."""
+    path = path.expanduser()
+    known = None if again else _equal(store, path, sha256 or _digest(path), None, pixels_are, plan)
+    return None if known else read(path, plan)
 
 
-def remembered(store: RunStore, path: Path, data: DataNote | None = None) -> Run | None:
+def remembered(store: RunStore, path: Path, data: DataNote | None = None, *, sha256: str = "") -> Run | None:
     """The newest run that a file has become, whatever was asked for then; with these data where they are given.
 
-    A plan that was found beside weights that come alone has to be the one that lies there now.
+    A plan that was found beside weights that come alone has to be the one that lies there now. sha256: the file's,
+    where it is known.
     """
-    beside = _digest(plan_beside(path.expanduser()))
-    for run, origin in _made_of(store, path, data):
+    path = path.expanduser()
+    beside = _digest(plan_beside(path))
+    for run, origin in _made_of(store, sha256 or _digest(path), data):
         if origin.get("plan_named") or not origin.get("plan") or beside in ("", origin["plan"]):
             return run
     return None
@@ -124,6 +152,7 @@ def import_model(
     plan: Path | None = None,
     again: bool = False,
     foreign: Foreign | None = None,
+    sha256: str = "",
 ) -> Imported:
     """Make a run of a file: the network with its weights, and how it wants its pixels.
 
@@ -136,6 +165,7 @@ def import_model(
         plan: a JSON file with the network of weights that come alone.
         again: import anew.
         foreign: what `first_look` found in the file.
+        sha256: the file's, where it is known.
 
     Raises:
         DataError: a file or a network that ropero does not read, or that does not fit the data.
@@ -144,7 +174,8 @@ def import_model(
     """
     path = path.expanduser()
     check(path, pixels_are)
-    found = None if again else _equal(store, path, DataNote.of(splits), pixels_are, plan)
+    sha256 = sha256 or (foreign.sha256 if foreign else _digest(path))
+    found = None if again else _equal(store, path, sha256, DataNote.of(splits), pixels_are, plan)
     if found:
         return Imported(found, False)
     foreign = fitted(foreign or read(path, plan), splits.classes, path.name)
@@ -176,23 +207,24 @@ def import_model(
     return Imported(run, True)
 
 
-def _made_of(store: RunStore, path: Path, data: DataNote | None = None) -> list[tuple[Run, dict[str, Any]]]:
+def _made_of(store: RunStore, sha256: str, data: DataNote | None = None) -> list[tuple[Run, dict[str, Any]]]:
     """The runs that a file has become, newest first, and what they remember of it; with these data where given."""
     found: list[tuple[Run, dict[str, Any]]] = []
-    digest = _digest(path.expanduser())
     for run in reversed(store.runs()):
         with suppress(RoperoError):  # a broken run is no reason not to import
             origin = run.origin
-            same = origin is not None and origin["sha256"] == digest and run.status == TRAINED
+            same = origin is not None and origin["sha256"] == sha256 and run.status == TRAINED
             same = same and (data is None or (run.data.digests, run.data.classes) == (data.digests, data.classes))
             found += [(run, origin)] if same and origin else []
     return found
 
 
-def _equal(store: RunStore, path: Path, data: DataNote, pixels_are: str, plan: Path | None) -> Run | None:
-    """The newest run of the same file, data and wish."""
+def _equal(
+    store: RunStore, path: Path, sha256: str, data: DataNote | None, pixels_are: str, plan: Path | None
+) -> Run | None:
+    """The newest run of the same file, wish and data, of any data where these are not given."""
     given = _digest(plan or plan_beside(path))
-    for run, origin in _made_of(store, path, data):
+    for run, origin in _made_of(store, sha256, data):
         if origin["asked"] == pixels_are and origin.get("plan", "") in ("", given):
             return run
     return None

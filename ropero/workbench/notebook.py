@@ -254,7 +254,7 @@ def import_model(
     """
     store, file, planned = RunStore(Path(runs) if runs else None), Path(path), None if plan is None else Path(plan)
     import_verb.check(file, pixels)
-    foreign = import_verb.first_look(store, file, planned, again=again)
+    foreign = import_verb.first_look(store, file, planned, pixels_are=pixels, again=again)
     splits = _splits_of(data)
     done = import_verb.import_model(file, splits, store, pixels_are=pixels, plan=planned, again=again, foreign=foreign)
     return Trained(done.run, splits)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ropero.models.codes import Encoding
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import Numbers, percent, whole
 from ropero.training.history import EpochRecord
 from ropero.training.search import Space
@@ -117,7 +117,7 @@ class TuningProgress(Watch):
             "Trial {number}/{trials}: {settings}; validation {figure}, epochs: {epochs}, {state}, {time}",
             number=number,
             trials=self._plan.trials,
-            settings=", ".join(f"{name} {value}" for name, value in zip(self._plan.space, values, strict=True)),
+            settings=joined(f"{name} {value}" for name, value in zip(self._plan.space, values, strict=True)),
             figure=figure,
             epochs=epochs,
             state=state,

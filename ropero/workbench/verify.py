@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-import ropero
 from ropero import bounds, texts
 from ropero.data.dataset import Images
 from ropero.errors import DataError, RoperoError
 from ropero.export import checks
 from ropero.export.checks import CLASSES, FILE, PREDICTIONS, SHAPES, WEIGHTS, Check, Examined
 from ropero.export.readback import SUFFIXES
-from ropero.export.reader import is_model_file
+from ropero.export.reader import ENDINGS, is_model_file
 from ropero.models import checkpoint
 from ropero.models.checkpoint import ModelCard
 from ropero.models.inference import logits
@@ -36,8 +34,6 @@ LIMIT_SECONDS = 1800.0
 # What the fresh process may take: a library by itself, a file's arrays in several hands, and threads' stacks for every
 # core. On two cores PyTorch needed 0.6 GB and onnxruntime 1.5; with a file of 230 MB TensorFlow 3, all others 2.
 _OWN_BYTES, _FILE_TIMES, _CORE_BYTES = 4 << 30, 8, 64 << 20
-# What the fresh process runs: nothing of the folder that it is started in, and ropero from where it is.
-_CODE = "import sys; sys.path.append(sys.argv.pop(1)); from ropero.workbench.verify import answer; answer(sys.argv[1:])"
 _IMAGES, _LOGITS, _FOUND = "images.npy", "logits.npy", "found.json"
 
 
@@ -87,7 +83,7 @@ def verify(model: str | Path, store: RunStore) -> Verified:
         return _of(store.find(str(model)))
     path = path.resolve()
     found = fresh(path) if path.suffix.lower() in SUFFIXES else None
-    if found is None or (found.stranger and is_model_file(path.name)):
+    if found is None or (found.stranger and path.suffix.lower() in ENDINGS):
         return replace(_of(_strangers(Path(model), store)), file=path)
     return Verified(path, found.checks, found.client)
 
@@ -118,10 +114,9 @@ def fresh(path: Path, images: Images | None = None) -> Examined:
         folder = Path(name)
         if images is not None:
             np.save(folder / _IMAGES, images)
-        command = [sys.executable, "-P", "-c", _CODE, str(Path(ropero.__file__).parent.parent)]
         try:
             done = subprocess.run(
-                [*command, str(path), name, texts.current()],
+                [*bounds.command(__name__, answer.__name__), str(path), name, texts.current()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,  # it may say without end
                 stderr=subprocess.DEVNULL,

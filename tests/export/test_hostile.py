@@ -208,7 +208,7 @@ def test_other_ways_of_packing_are_not_unpacked(way: int, tmp_path: Path) -> Non
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w", way) as archive:
         archive.writestr("config.json", " " * (1 << 20))
-    with pytest.raises(DataError, match="packed in a way that Keras never uses"):
+    with pytest.raises(DataError, match=r"config\.json is packed in a way that ropero does not unpack"):
         build(path)
 
 

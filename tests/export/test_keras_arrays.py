@@ -125,3 +125,23 @@ def test_a_bias_of_another_length_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "model.h5", [entry("LSTM", 6), last], [arrays, held])
     with pytest.raises(DataError, match=r"bias should have the shape \(24,\), got \(47,\)"):
         keras_reader.read(tmp_path / "model.h5").build([Reshape(target_shape=(28, 28))], (1, 28, 28), 10)
+
+
+def test_what_the_first_layer_lacks_is_said_of_the_file(tmp_path: Path) -> None:
+    """Its figures are looked for before anything is built: they tell the scale of the pixels."""
+    last, _, held = dense(28)
+    norm = {"class_name": "BatchNormalization", "config": {"name": "norm"}}
+    save(tmp_path / "model.h5", [norm, last], [{}, held])
+    with h5py.File(tmp_path / "model.h5", "a") as file:
+        file["model_weights/norm"].attrs["weight_names"] = [b"norm/moving_mean:0"]
+    with pytest.raises(DataError, match=r"^model\.h5: layer norm: the array norm/moving_mean:0 is missing"):
+        keras_reader.read(tmp_path / "model.h5")
+
+
+@pytest.mark.parametrize("classes", [["a", 1, None, ["b"]], [1, 2, 3, 4], ["a", "b" * 30_000], {"a": "b"}])
+def test_a_card_whose_classes_are_no_names_names_none(classes: object, tmp_path: Path) -> None:
+    last, _, held = dense(28)
+    save(tmp_path / "model.h5", [last], [held])
+    with h5py.File(tmp_path / "model.h5", "a") as file:
+        file.attrs["ropero"] = json.dumps({"classes": classes})
+    assert keras_reader.read(tmp_path / "model.h5").classes == ()

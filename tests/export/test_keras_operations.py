@@ -15,8 +15,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 
 from ropero.errors import DataError, UsageError  # noqa: E402
-from ropero.export import keras_operations, keras_reader  # noqa: E402
-from ropero.export.keras_config import Call, Leaf  # noqa: E402
+from ropero.export import keras_layers, keras_operations, keras_reader  # noqa: E402
+from ropero.export.keras_config import Call, Leaf, Network, Tree  # noqa: E402
 
 L, ops = keras.layers, keras.ops
 ACTIVATIONS: list[Callable[[Any], Any]] = [
@@ -143,3 +143,10 @@ def test_a_layer_of_an_operations_name_is_none() -> None:
 def test_what_no_layer_does_is_refused(kind: str, options: dict[str, Any], inputs: int) -> None:
     with pytest.raises(UsageError, match="it is the operation"):
         keras_operations.plain(call(kind, options, inputs), (3, 3, 5))
+
+
+@pytest.mark.parametrize("kind", keras_operations.PROGRAMS)
+def test_operations_that_keep_no_name_are_refused_as_the_others_are(kind: str) -> None:
+    network = Network(Tree("", "", True), (call(kind, {"trainable": True}, package=""),), 9, None)
+    with pytest.raises(DataError, match=f"it is the operation {kind}; of operations .* activations, means"):
+        keras_layers.lines(network, (28, 28, 1), "2.4.0")

@@ -21,12 +21,13 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 keras = pytest.importorskip("keras")
 h5py = pytest.importorskip("h5py")
 
-from ropero.errors import MissingExtra  # noqa: E402
-from ropero.export import clients, keras_writer  # noqa: E402
+from ropero.errors import MissingExtra, UsageError  # noqa: E402
+from ropero.export import clients, keras_writer, reader  # noqa: E402
 from ropero.export.translation import translate  # noqa: E402
-from ropero.models import samples  # noqa: E402
+from ropero.models import designs, samples  # noqa: E402
 from ropero.models.classifier import Classifier, count_parameters  # noqa: E402
-from ropero.models.inference import logits  # noqa: E402
+from ropero.models.entries import from_json, to_json  # noqa: E402
+from ropero.models.inference import logits, probabilities  # noqa: E402
 
 BOTH = pytest.mark.parametrize("form", ["keras", "h5"])
 KERAS_2 = os.environ.get("ROPERO_KERAS_2", "")  # a Python that has tf.keras 2, where there is one
@@ -261,3 +262,45 @@ def test_tf_keras_2_says_the_same(name: str, tmp_path: Path, monkeypatch: pytest
     subprocess.run([KERAS_2, "-c", code, str(path), *paths], check=True, capture_output=True, env=environment)
     gap, allowed = samples.difference(logits(model, images), np.load(paths[1]))
     assert gap <= allowed
+
+
+@BOTH
+def test_a_network_of_kerass_that_ends_behind_its_softmax_comes_back(form: str, tmp_path: Path) -> None:
+    """Its probabilities are exported as such: their logarithm, which ropero puts behind them, has no name in Keras."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    twin = keras.Sequential(
+        [keras.Input((28, 28, 1)), layers.Flatten(), layers.Dense(4), layers.Reshape((2, 2)), layers.Flatten(),
+         layers.Softmax(), layers.Reshape((2, 2)), layers.Flatten()]
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        twin.save(tmp_path / "theirs.keras")
+    model = reader.read(tmp_path / "theirs.keras").build([], (1, 28, 28), 4).model
+    assert to_json(model.design)[-1] == {"type": "Activation", "activation": "log"}
+    compare(model, form, tmp_path)
+    again = reader.read(written(model, form, tmp_path)).build([], (1, 28, 28), 4).model
+    images = samples.pictures(20, model.input_shape, seed=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        shares = np.asarray(twin.predict(images.astype(np.float32) / 255, verbose=0))  # type: ignore[union-attr]
+    assert np.ptp(shares) > 0.1
+    for one in (model, again):
+        np.testing.assert_allclose(probabilities(one, images), shares, atol=1e-6)
+
+
+def test_a_logarithm_of_what_are_no_shares_is_refused() -> None:
+    with pytest.raises(UsageError, match="Keras has no name for log"):
+        translate(
+            designs.build(
+                from_json(
+                    [
+                        {"type": "Flatten"},
+                        {"type": "Dense", "units": 4, "activation": "sigmoid"},
+                        {"type": "Activation", "activation": "log"},
+                    ]
+                ),
+                (1, 6, 6),
+                4,
+            )
+        )

@@ -57,6 +57,8 @@ def test_a_tensor_that_lies_elsewhere_is_named_and_not_followed(place: str, tmp_
     path.write_bytes(LED_OUT[place]().SerializeToString())
     with pytest.raises(DataError, match=r"x\.onnx: secret leads out of the file"):
         onnx_file.model(path)
+    with pytest.raises(DataError, match="kept: secret leads out of the file"):
+        onnx_file.model_of(path.read_bytes(), "kept")
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
@@ -64,6 +66,9 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     own = helper.make_tensor("w", TensorProto.FLOAT, [1], [2.0])
     path.write_bytes(helper.make_model(graph([constant(own)], [own])).SerializeToString())
     assert onnx_file.model(path).graph.initializer[0].name == "w"
+    assert onnx_file.model_of(path.read_bytes(), "kept").graph.initializer[0].name == "w"
+    with pytest.raises(DataError, match=r"^kept: is no ONNX file"):
+        onnx_file.model_of(b"\xff" + path.read_bytes(), "kept")
 
 
 def test_what_would_take_too_much_is_not_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

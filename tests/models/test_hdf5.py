@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sysconfig
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 
 h5py = pytest.importorskip("h5py")
 
+import ropero  # noqa: E402
 from ropero.errors import DataError  # noqa: E402
 from ropero.models import hdf5  # noqa: E402
 from ropero.models.hdf5 import Wish, read, read_content  # noqa: E402
@@ -97,3 +102,28 @@ def test_a_child_that_takes_too_long_is_a_sentence(path: Path, monkeypatch: pyte
     monkeypatch.setattr(hdf5, "SECONDS", 0.05)
     with pytest.raises(DataError, match="takes too long"):
         read(path)
+
+
+def test_a_process_that_finds_ropero_by_its_own_path_alone_reads_too(path: Path, tmp_path: Path) -> None:
+    """A notebook in a checkout: a Python that has all other libraries, and ropero where sys.path was told to look."""
+    venv.create(tmp_path / "venv", symlinks=os.name != "nt")
+    here = {"base": str(tmp_path / "venv"), "platbase": str(tmp_path / "venv")}
+    others = dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
+    Path(sysconfig.get_path("purelib", "venv", here), "others.pth").write_text("\n".join(others))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / "ropero").symlink_to(Path(ropero.__file__).parent)
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from ropero.models import hdf5;"
+        "print(sorted(hdf5.read(Path(sys.argv[2])).arrays))"
+    )
+    python = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    done = subprocess.run(
+        [python, "-c", code, tmp_path / "checkout", path],
+        cwd=tmp_path / "work",
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "['dense/kernel', 'other/kernel']\n", done.stderr

@@ -1,12 +1,15 @@
 """The catalogue is complete in every language, and the user's language is found."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import ropero
 from ropero import texts
+from ropero.errors import unknown
 from ropero.texts import t, tn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,3 +63,13 @@ def test_names_in_a_row_are_divided_as_the_language_divides_them() -> None:
     with texts.language("zh"):
         assert texts.joined(iter(["a", 2])) == "a、2"
     assert texts.joined([]) == ""
+
+
+def test_names_in_a_sentence_are_divided_as_its_language_does() -> None:
+    with texts.language("zh"):
+        assert "quick、cnn" in str(unknown("", "x", ["quick", "cnn"]))
+    for path in sorted(Path(ropero.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("t", "tn"):
+                told = [*node.args, *(one.value for one in node.keywords)]
+                assert not any("', '.join(" in ast.unparse(one) for one in told), f"{path}:{node.lineno}"

@@ -301,6 +301,52 @@ def test_a_plan_that_was_found_and_edited_is_another_wish(
     assert importing.open_run(store, str(path)).run.name == third.run.name  # what was named holds, whatever lies beside
 
 
+def other_data(source: Path, folder: Path) -> str:
+    """The same data with fewer images."""
+    np.savez(folder / "fewer.npz", **{name: one[:-12] for name, one in dict(np.load(source)).items()})
+    return str(folder / "fewer.npz")
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_a_file_that_meets_other_data_keeps_its_pixels_and_its_plan(
+    model: Path, splits: Splits, source: Path, tmp_path: Path
+) -> None:
+    store, fewer = RunStore(), other_data(source, tmp_path)
+    importing.import_model(model, splits, store, pixels_are="0-255")
+    met = importing.open_run(store, str(model), fewer)
+    assert met.fresh
+    assert met.run.origin is not None
+    assert (met.run.origin["asked"], met.run.origin["pixels"]["scale"]) == ("0-255", "0-255")
+    path = weights_alone(model, tmp_path)
+    plan = path.with_name("fashion.json").rename(tmp_path / "named.json")
+    plan.write_text(plan.read_text().replace('"relu"', '"tanh"'))
+    importing.import_model(path, splits, store, plan=plan, pixels_are="0-1")
+    with pytest.raises(UsageError, match=r"imported with --plan and other data; `ropero import .* --plan PLAN`"):
+        importing.open_run(store, str(path), fewer)
+    with pytest.raises(DataError, match="without the network"):
+        importing.first_look(store, path)  # a wish that no run serves is looked at before data are loaded
+    again = importing.import_model(path, rp.load(fewer), store, plan=plan, pixels_are="0-1").run
+    assert importing.open_run(store, str(path), fewer).run.name == again.name
+    plan.rename(path.with_name("fashion.json"))  # the same plan, where it is found
+    (tmp_path / "least").mkdir()
+    assert "tanh" in str(
+        importing.open_run(store, str(path), other_data(Path(fewer), tmp_path / "least")).run.config.layers
+    )
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
+def test_a_file_is_hashed_once_to_find_its_run(
+    model: Path, splits: Splits, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Path] = []
+    whole = importing.sha256_file
+    monkeypatch.setattr(importing, "sha256_file", lambda path: hashed.append(path) or whole(path))
+    store = RunStore()
+    importing.import_model(model, splits, store)
+    assert importing.open_run(store, str(model), other_data(source, tmp_path)).fresh
+    assert hashed == [model, model]
+
+
 def test_a_plan_beside_a_whole_file_says_nothing(model: Path, splits: Splits) -> None:
     store = RunStore()
     first = importing.import_model(model, splits, store).run

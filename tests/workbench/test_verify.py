@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from exporting import network, written
+from safetensors.torch import save_file
 from tampering import other_card, other_weights
 
 import ropero as rp
+from ropero import bounds
 from ropero.cli.app import run as command
 from ropero.data.dataset import Splits
 from ropero.errors import DataError, RunError
@@ -40,6 +43,11 @@ def store(tmp_path: Path) -> RunStore:
 @pytest.fixture
 def run(splits: Splits, store: RunStore) -> Run:
     return train(splits, TrainConfig(network="softmax", epochs=1, batch_size=32, precision="fp32"), store).run
+
+
+def runs(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the place of what looks at a file."""
+    monkeypatch.setattr(bounds, "command", lambda *_: [sys.executable, "-c", code])
 
 
 def found(folder: Path) -> dict[str, bool | None]:
@@ -125,14 +133,14 @@ def test_a_run_that_is_code_which_is_not_at_hand_is_no_failure(splits: Splits, t
 
 
 def test_a_process_that_dies_is_a_finding(run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "_CODE", "import os; os.abort()")
+    runs("import os; os.abort()", monkeypatch)
     done = verify("last", store)
     assert [(check.name, check.ok) for check in done.checks] == [(FILE, False)]
     assert "ended with code" in done.checks[0].note
 
 
 def test_a_process_that_hangs_is_a_finding(run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "_CODE", "import time; time.sleep(60)")
+    runs("import time; time.sleep(60)", monkeypatch)
     monkeypatch.setattr(verb, "LIMIT_SECONDS", 0.5)
     done = verify("last", store)
     assert [check.ok for check in done.checks] == [False]
@@ -141,14 +149,14 @@ def test_a_process_that_hangs_is_a_finding(run: Run, store: RunStore, monkeypatc
 def test_a_file_is_asked_without_a_graphics_card(run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its samples were made without, and what a card's library takes is not counted in."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
-    monkeypatch.setattr(verb, "_CODE", "import os, sys; sys.exit(7 if os.environ['CUDA_VISIBLE_DEVICES'] == '' else 8)")
+    runs("import os, sys; sys.exit(7 if os.environ['CUDA_VISIBLE_DEVICES'] == '' else 8)", monkeypatch)
     assert "ended with code 7" in verify("last", store).checks[0].note
 
 
 def test_a_process_that_says_without_end_takes_no_memory_here(
     run: Run, store: RunStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verb, "_CODE", "import sys\nwhile True: print('x' * 100_000)")
+    runs("import sys\nwhile True: print('x' * 100_000)", monkeypatch)
     monkeypatch.setattr(verb, "LIMIT_SECONDS", 3.0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert not verify("last", store).ok
@@ -180,6 +188,20 @@ def test_nothing_of_the_folder_it_is_started_in_is_run(
     (tmp_path / "torch.py").write_text("raise SystemExit('mine was imported')")
     monkeypatch.chdir(tmp_path)
     assert verify("last", store).ok
+
+
+def test_a_file_of_the_same_name_where_one_works_changes_nothing(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    for folder in (tmp_path, tmp_path / "work"):
+        save_file({"a": torch.zeros(2)}, folder / "a.safetensors")
+    said = []
+    for folder in (tmp_path, tmp_path / "work"):
+        monkeypatch.chdir(folder)
+        said.append(verify(tmp_path / "a.safetensors", store).checks)
+    assert said[0] == said[1]
+    assert [check.ok for check in said[0]] == [False]
 
 
 def test_there_is_no_such_run(store: RunStore) -> None:
