@@ -25,7 +25,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -137,9 +137,10 @@ class Run:
 
     @property
     def family(self) -> str:
-        """The same text for runs of the same data whose config differs by its seed alone."""
+        """The same text for runs of the same data whose config differs by its seed alone; an imported run is alone."""
         config = self.config.replace(seed=0, weights=Path(self.config.weights).name)
-        return json.dumps([config.to_json(), sorted(self.data.digests.items())])
+        alone = [self.name] if self.origin else []
+        return json.dumps([config.to_json(), sorted(self.data.digests.items()), *alone])
 
     @property
     def test_digest(self) -> str:
@@ -334,8 +335,11 @@ class RunStore:
         paths = sorted(self.folder.glob("*/run.json")) if self.folder.is_dir() else []
         return [path.parent for path in paths if not path.parent.name.startswith(".")]
 
-    def find(self, name: str) -> Run:
+    def find(self, name: str, but: Collection[str] = ()) -> Run:
         """A run by path, name, the beginning or a part of a name that only one has, or `last`.
+
+        Args:
+            but: names of runs that `last` does not mean, where there are others.
 
         Raises RunError when there is none or more than one.
         """
@@ -345,7 +349,7 @@ class RunStore:
         if not runs:
             raise RunError(t("There are no runs in {folder}; `ropero train` makes one.", folder=self.folder))
         if name == LAST:
-            return runs[-1]
+            return next((run for run in reversed(runs) if run.name not in but), runs[-1])
         for match in (
             lambda run: run.name == name,
             lambda run: run.name.startswith(name),

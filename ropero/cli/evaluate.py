@@ -60,6 +60,7 @@ def evaluate(
         strangers = examine.strangers(found, part, device=device, others=others.test or others.train)
     if common.json:
         figures = {"run": found.name, **done.evaluation.to_json(), "test_openings": done.openings, "fresh": done.fresh}
+        figures |= {"engine": done.engine}
         figures |= {"strangers": strangers.to_json()} if strangers else {}
         return screen.show_json(figures)
     show_evaluation(done)
@@ -84,6 +85,8 @@ def show_evaluation(done: Evaluated) -> None:
         found = done.evaluation
         for sentence in doubts(origin, found.split, found.accuracy, found.interval[0]):
             screen.say(sentence)
+    if done.engine == "onnxruntime":
+        screen.say(t("onnxruntime computed them."))
     if not done.fresh:
         screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
     if done.evaluation.split == "test":

@@ -58,9 +58,15 @@ class KerasFile:
 
     @property
     def written_by(self) -> str:
-        """`Keras 2.2.4-tf (tensorflow)`."""
-        version = re.sub(r"[^\w.+-]", "", self.version)[:40] or "?"
+        """`Keras 2.2.4-tf (tensorflow)`; of ropero's own exports `ropero 0.1.0 (as Keras 3.5.0)`."""
+        version, own = (_version(one) for one in (self.version, (self.card or {}).get("ropero", "")))
+        if self.card is not None:
+            return f"ropero {own} (as Keras {version})"
         return f"Keras {version} ({plain_name(self.backend)})" if self.backend else f"Keras {version}"
+
+
+def _version(said: Any) -> str:
+    return re.sub(r"[^\w.+-]", "", str(said)[:200])[:40] or "?"
 
 
 def open_file(path: Path, plan: Path | None = None) -> KerasFile:

@@ -79,13 +79,12 @@ def is_taken(origin: Mapping[str, Any], tried: Mapping[str, Any]) -> bool:
 def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     """What it was, and how it is shown its pixels, with the reason."""
     seen = origin["pixels"]
-    reason = _REASONS[seen["why"]]
-    why = t(reason, n=len(seen["tried"]), **_doubted(seen))
     taken = next(one for one in seen["tried"] if is_taken(origin, one))
     others = [one for one in seen["tried"] if one is not taken and _is_near(one, taken)]
+    others = others if taken["accuracy"] >= POOR else []  # where nothing is right, nothing is nearly as good
     said = [
         t("{file} was written by {writer}.", file=origin["file"], writer=origin["written_by"]),
-        t("Its pixels: {scale} ({why}).", scale=about(seen["scale"]), why=why),
+        pixels(origin),
         t(
             "Shown that way, it is right on {accuracy} of {n} training images.",
             accuracy=percent(taken["accuracy"], 1),
@@ -95,6 +94,8 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
     if others:
         names = joined(dict.fromkeys(one["scale"] for one in others))
         said.append(t("Nearly as good: {names}; --pixels takes one of them.", names=names))
+    if seen.get("grey"):
+        said.append(t("It takes grey pictures; the images are made so to fit."))
     if seen["size"] != AS_BUILT:
         said.append(t("It takes pictures of another size; the images are {how} to fit.", how=t(seen["size"])))
     if seen["spare"]:
@@ -113,6 +114,14 @@ def told(origin: Mapping[str, Any], classes: Sequence[str]) -> list[str]:
             t("That is poor: was it made for other pictures or classes, or for pixels prepared in another way?")
         )
     return [*said, *map(noted, origin["notes"])]
+
+
+def pixels(origin: Mapping[str, Any]) -> str:
+    """How it is shown its pixels, with the reason."""
+    seen = origin["pixels"]
+    reason = _REASONS[seen["why"]]
+    why = t(reason, n=len(seen["tried"]), **_doubted(seen))
+    return t("Its pixels: {scale} ({why}).", scale=about(seen["scale"]), why=why)
 
 
 def _doubted(seen: Mapping[str, Any]) -> dict[str, str]:

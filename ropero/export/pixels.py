@@ -24,7 +24,8 @@ from ropero.export.scales import Array, Scale, scales
 from ropero.models.classifier import Classifier
 from ropero.models.inference import logits, softmax
 from ropero.models.layers import Flatten, Layer, Reshape
-from ropero.models.normalization import Standardised
+from ropero.models.normalization import Normalization, Standardised
+from ropero.models.pooling import AveragePooling1D
 from ropero.models.spatial import Permute, Resizing, ToColour, ZeroPadding2D
 from ropero.runtime import mix_seed
 from ropero.texts import mark, t
@@ -71,11 +72,12 @@ class Seeing:
     order: tuple[int, ...] = ()  # the class that each output seems to stand for, where that is not its place
     spare: int = 0  # outputs beyond the classes, which are left away
     said: str = ""
+    grey: bool = False  # whether colours are made grey for it
 
     def to_json(self) -> dict[str, Any]:
         tried = [vars(one) for one in self.tried]
         return {"scale": self.scale, "size": self.size, "why": self.why, "images": self.images, "tried": tried,
-                "order": list(self.order), "spare": self.spare, "said": self.said}  # fmt: skip
+                "order": list(self.order), "spare": self.spare, "said": self.said, "grey": self.grey}  # fmt: skip
 
 
 ABOUT = {
@@ -105,6 +107,7 @@ class Fit:
     after: tuple[Layer, ...]
     shape: tuple[int, ...]  # what the network gets
     channels: int
+    grey: bool = False  # colours are made so
 
 
 def fits(shape: tuple[int, int, int], foreign: Foreign) -> list[Fit]:
@@ -124,13 +127,14 @@ def fits(shape: tuple[int, int, int], foreign: Foreign) -> list[Fit]:
 
 def _fits(shape: tuple[int, int, int], wanted: Sides, channels_first: bool) -> Iterator[Fit]:
     channels, height, width = shape
-    for colours in (channels, 3) if channels == 1 else (channels,):
+    for colours in (channels, 4 - channels) if channels in (1, 3) else (channels,):
+        grey = _grey(*shape[1:]) if colours < channels else ()
         after: tuple[Layer, ...] = ()
         sides: tuple[int, int] | None
         if len(wanted) == 3:
             h, w, c = (wanted[1], wanted[2], wanted[0]) if channels_first else wanted
             sides, after = (h or height, w or width), ((Permute(dims=(3, 1, 2)),) if channels_first else ())
-            if (c or colours) != colours:
+            if (c or max(colours, channels)) != colours:  # a free one takes colours as they are
                 continue
         elif len(wanted) == 2 and colours == 1:
             h, w = wanted
@@ -146,17 +150,31 @@ def _fits(shape: tuple[int, int, int], wanted: Sides, channels_first: bool) -> I
             continue
         if sides is None:
             continue
-        colour = (ToColour(),) if colours != channels else ()
+        colour = (ToColour(),) if colours > channels else ()
         given = (colours, *sides) if channels_first and len(wanted) == 3 else (*sides, colours)
         final = _final(given, after)
         if sides == (height, width):
-            yield Fit(AS_BUILT, colour, after, final, colours)
+            yield Fit(AS_BUILT, (*grey, *colour), after, final, colours, bool(grey))
             continue
         spare = sides[0] - height, sides[1] - width
         if min(spare) >= 0:
             margins = (spare[0] // 2, spare[0] - spare[0] // 2, spare[1] // 2, spare[1] - spare[1] // 2)
-            yield Fit(PADDED, (ZeroPadding2D(padding=margins), *colour), after, final, colours)
-        yield Fit(RESIZED, (Resizing(height=sides[0], width=sides[1]), *colour), after, final, colours)
+            padded = (*grey, ZeroPadding2D(padding=margins), *colour)
+            yield Fit(PADDED, padded, after, final, colours, bool(grey))
+        resized = (*grey, Resizing(height=sides[0], width=sides[1]), *colour)
+        yield Fit(RESIZED, resized, after, final, colours, bool(grey))
+
+
+def _grey(height: int, width: int) -> tuple[Layer, ...]:
+    """Colours (H, W, 3) as one channel, by the weights of ITU-R 601 that Pillow and OpenCV take: each colour times
+    three of its weight, and the mean of every three values in a row. All are layers that Keras has."""
+    variance = tuple((3 * weight) ** -2 for weight in (0.299, 0.587, 0.114))
+    return (
+        Normalization(mean=(0.0, 0.0, 0.0), variance=variance),
+        Reshape(target_shape=(height * width * 3, 1)),
+        AveragePooling1D(pool_size=3),
+        Reshape(target_shape=(height, width, 1)),
+    )
 
 
 def _square(values: int, sides: tuple[int, int], colours: int) -> tuple[int, int] | None:
@@ -206,7 +224,8 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Built, Seei
         (way, scale)
         for way, scale in pairs
         if scale.name == known or (not known and scale.name not in ASKED_ONLY)
-        if scale.numbers is None or way.name == AS_BUILT  # figures of each pixel are of the images' own size
+        # Figures of each pixel are of the images' own size and colours.
+        if scale.numbers is None or (way.name == AS_BUILT and not way.grey)
     ]
     if not choices:
         raise UsageError(t("The convention {name!r} does not fit this network.", name=known))
@@ -219,7 +238,7 @@ def find(foreign: Foreign, train: Dataset, asked: str = "") -> tuple[Built, Seei
     spare = 0 if gives is None else gives - len(train.classes)
     every = tuple(one for one, _ in trials.tried)
     said = known if why == OVERRULED else ""
-    seeing = Seeing(best.scale, best.size, why or TRIED, len(trials.labels), every, order, spare, said)
+    seeing = Seeing(best.scale, best.size, why or TRIED, len(trials.labels), every, order, spare, said, ways[0].grey)
     return trials.built(best), seeing
 
 

@@ -17,7 +17,7 @@ from ropero.evaluation.evaluate import evaluate as predict_all
 from ropero.export.engines import AUTO
 from ropero.models.codes import Told
 from ropero.runs import Run
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.workbench.engine import of_run
 from ropero.workbench.train import cut
 
@@ -32,6 +32,11 @@ class Evaluated:
     evaluation: Evaluation
     fresh: bool
     openings: int
+
+    @property
+    def engine(self) -> str:
+        """What computed the figures: "torch" or "onnxruntime"; "" where an older ropero did not say."""
+        return str((self.run.figures(self.evaluation.split) or {}).get("engine", ""))
 
 
 def evaluate(
@@ -94,6 +99,11 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
     for part in splits.parts().values():
         run.check_data(part)
     parts = cut(run.config, splits, run.changes).parts()
+    if split not in parts and run.origin:
+        raise UsageError(
+            t("{run} was imported, and its data have no {split} part; they have {known}.", run=run.name, split=split,
+              known=joined(parts))
+        )  # fmt: skip
     if split not in parts:
         raise UsageError(
             t(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from ropero.export.keras_container import plan_beside
 from ropero.export.reader import is_model_file, kind, read
 from ropero.models import checkpoint
 from ropero.models.classifier import count_parameters
-from ropero.runs import TRAINED, Run, RunStore
+from ropero.runs import LAST, TRAINED, Run, RunStore
 from ropero.storage import sha256_file
 from ropero.texts import t
 from ropero.training.config import TrainConfig
@@ -59,7 +61,7 @@ def open_run(store: RunStore, name: str, data: str | None = None, *, progress: P
         UsageError: the file was imported with a plan that was named, and never with these data.
         DataError, MissingExtra: as `import_model`.
     """
-    if _is_run(name):
+    if is_run(name):
         return Opened(store.find(name), data)
     path = Path(name)
     check(path, "")
@@ -80,6 +82,16 @@ def open_run(store: RunStore, name: str, data: str | None = None, *, progress: P
     return Opened(done.run, None, done.fresh)
 
 
+def open_runs(
+    store: RunStore, names: Sequence[str], data: str | None = None, *, progress: Progress | None = None
+) -> list[Opened]:
+    """What several names stand for, in their order; `last` is the newest run that is not named otherwise, so that a
+    file that is imported for this is not it. Arguments and errors as `open_run`."""
+    found = {name: open_run(store, name, data, progress=progress) for name in names if name != LAST}
+    named = [one.run.name for one in found.values()]
+    return [found[name] if name in found else Opened(store.find(LAST, named), data) for name in names]
+
+
 def _require_plan(last: Run, path: Path, data: str) -> None:
     """Raises UsageError where a file was imported with a plan that was named, and that is not the one beside it."""
     origin = last.origin or {}
@@ -98,7 +110,7 @@ def known_run(store: RunStore, name: str) -> Run:
         RunError: there is no such run, or the file was not imported yet.
         DataError, MissingExtra: as `import_model`.
     """
-    if _is_run(name):
+    if is_run(name):
         return store.find(name)
     check(Path(name), "")
     found = remembered(store, Path(name))
@@ -108,7 +120,7 @@ def known_run(store: RunStore, name: str) -> Run:
     return found
 
 
-def _is_run(name: str) -> bool:
+def is_run(name: str) -> bool:
     """Whether a name is a run's, and not a file's."""
     return (Path(name) / "run.json").exists() or not is_model_file(name)
 
@@ -177,8 +189,11 @@ def import_model(
     sha256 = sha256 or (foreign.sha256 if foreign else _digest(path))
     found = None if again else _equal(store, path, sha256, DataNote.of(splits), pixels_are, plan)
     if found:
+        found.note(imported_again=datetime.now(UTC).isoformat(timespec="microseconds"))  # the next verb takes this one
         return Imported(found, False)
     foreign = fitted(foreign or read(path, plan), splits.classes, path.name)
+    if plan is not None and not foreign.facts.get("plan"):
+        raise UsageError(t("{path} holds its network itself; leave --plan away.", path=path.name))
     try:
         built, seeing = pixels.find(foreign, splits.train, pixels_are)
     except DataError as error:
@@ -208,7 +223,8 @@ def import_model(
 
 
 def _made_of(store: RunStore, sha256: str, data: DataNote | None = None) -> list[tuple[Run, dict[str, Any]]]:
-    """The runs that a file has become, newest first, and what they remember of it; with these data where given."""
+    """The runs that a file has become, the one that was imported last first, and what they remember of it; with these
+    data where they are given."""
     found: list[tuple[Run, dict[str, Any]]] = []
     for run in reversed(store.runs()):
         with suppress(RoperoError):  # a broken run is no reason not to import
@@ -216,7 +232,7 @@ def _made_of(store: RunStore, sha256: str, data: DataNote | None = None) -> list
             same = origin is not None and origin["sha256"] == sha256 and run.status == TRAINED
             same = same and (data is None or (run.data.digests, run.data.classes) == (data.digests, data.classes))
             found += [(run, origin)] if same and origin else []
-    return found
+    return sorted(found, key=lambda one: str(one[0].notes.get("imported_again", one[0].created)), reverse=True)
 
 
 def _equal(
@@ -243,4 +259,4 @@ def check(path: Path, pixels_are: str) -> None:
         raise DataError(t("There is no file {path}.", path=path))
     kind(path)
     if pixels_are and pixels_are not in pixels.ABOUT:
-        raise unknown(t("convention"), pixels_are, pixels.ABOUT)
+        raise unknown(t("convention"), str(pixels_are), pixels.ABOUT)

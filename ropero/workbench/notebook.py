@@ -269,10 +269,8 @@ def compare(*runs: Trained | Run | str, split: str = "test", folder: str | Path 
         UsageError: fewer than two runs, one twice, or runs of different images.
     """
     store = RunStore(Path(folder) if folder else None)
-    found = [
-        import_verb.open_run(store, one).run if isinstance(one, str) else one if isinstance(one, Run) else one.run
-        for one in runs
-    ]
+    names = iter(import_verb.open_runs(store, [one for one in runs if isinstance(one, str)]))
+    found = [next(names).run if isinstance(one, str) else one if isinstance(one, Run) else one.run for one in runs]
     splits = next((one._splits for one in runs if isinstance(one, Trained) and one._splits), None)
     return compare_verb.compare(found, split=split, splits=splits, told=EncodingProgress(Console(stderr=True)))
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import nn
 
 from ropero.data import sources
@@ -250,3 +251,22 @@ def test_rare_scales_have_to_be_better_by_a_margin() -> None:
 def test_what_a_network_knows_by_heart_does_not_decide() -> None:
     usual, surer = pixels.Tried("0-1", "", 1.0, 1e-3), pixels.Tried("mnist", "", 1.0, 1e-9)
     assert pixels._best([(usual, NOTHING), (surer, NOTHING)]) is usual
+
+
+@pytest.mark.parametrize("wants", [(28, 28), (28, 28, 1), (784,), (30, 30, 1)], ids=str)
+def test_colours_are_made_grey_for_a_network_of_grey_pictures(wants: Sides) -> None:
+    """By the weights of Pillow's convert("L"), which rounds to whole numbers."""
+    colours = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 3), np.uint8)
+    train = Dataset(colours, np.arange(40) % 10, tuple("abcdefghij"), "photos", "train")
+    size = 30 if 30 in wants else 28
+    wide = nn.Sequential(nn.Linear(size * size, 4), nn.ReLU(), nn.Linear(4, 10))
+    built, seeing = pixels.find(foreign(wide, wants), train, "0-1")
+    assert seeing.grey
+    grey = np.stack([np.asarray(Image.fromarray(one).convert("L")) for one in colours])
+    theirs, ours = Dataset(grey, train.labels, train.classes), torch.from_numpy(colours).permute(0, 3, 1, 2).float()
+    expected = pixels.find(foreign(wide, wants), theirs, "0-1")[0].model
+    with torch.inference_mode():
+        found = built.model(ours / 255)
+        meant = expected(torch.from_numpy(grey[:, None]).float() / 255)
+    torch.testing.assert_close(found, meant, atol=0.02, rtol=0.02)
+    assert not pixels.find(foreign(wide, wants), theirs, "0-1")[1].grey

@@ -413,6 +413,54 @@ def test_python_imports_as_the_command_line_does(
         rp.import_model(model, pixels="0-254")
 
 
+def test_last_is_a_run_that_is_not_named_otherwise(
+    model: Path, source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`compare fashion.h5 last`, where the file has just become the newest run, and again."""
+    flags = ("--network", "softmax", "--epochs", "2", "--batch-size", "20", "--validation", "0")
+    mine = say(capsys, "train", "--data", source, *flags)["run"]
+    for _ in range(2):
+        told = say(capsys, "compare", model, "last", "--data", source)
+        names = [one["run"] for one in told["runs"]]
+        assert names[1] == mine
+        assert names[0] != mine
+    assert RunStore().find("last").name == names[0]
+    found = rp.compare(str(model), "last")
+    assert [one.name for one in found.entries] == names
+
+
+def test_the_import_that_was_asked_for_last_is_the_files_run(
+    model: Path, source: Path, splits: Splits, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = say(capsys, "import", model, "--data", source, "--pixels", "0-1")["run"]
+    other = say(capsys, "import", model, "--data", source, "--pixels", "0-255")["run"]
+    assert say(capsys, "evaluate", model, "--split", "train")["run"] == other
+    assert say(capsys, "import", model, "--data", source, "--pixels", "0-1")["run"] == first
+    assert say(capsys, "evaluate", model, "--split", "train")["run"] == first
+    assert run(["evaluate", str(model), "--split", "train"]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"is the run {first}, as it was imported. Its pixels: 0 to 1, as with x / 255 (as you wanted)." in said
+
+
+def test_what_an_import_cannot_take_is_a_sentence(model: Path, splits: Splits, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text(keras.models.load_model(model).to_json())
+    with pytest.raises(UsageError, match="holds its network itself; leave --plan away"):
+        importing.import_model(model, splits, RunStore(), plan=tmp_path / "plan.json")
+    with pytest.raises(UsageError, match="Unknown convention '7'"):
+        rp.import_model(model, splits, pixels=7)  # type: ignore[arg-type]
+    trained = rp.import_model(model, splits)
+    with pytest.raises(UsageError, match="was imported, and its data have no validation part"):
+        trained.evaluate("validation")
+
+
+def test_an_export_that_comes_back_says_who_wrote_it(model: Path, splits: Splits, tmp_path: Path) -> None:
+    rp.import_model(model, splits).export("keras", tmp_path / "mine.keras")
+    origin = rp.import_model(tmp_path / "mine.keras", splits).run.origin
+    assert origin is not None
+    assert origin["written_by"].startswith(f"ropero {rp.__version__} (as Keras 3")
+    assert origin["pixels"]["why"] == "card"
+
+
 def test_python_takes_an_engine(model: Path, splits: Splits) -> None:
     pytest.importorskip("onnxruntime")
     trained = rp.import_model(model, splits, pixels="0-1")
