@@ -193,8 +193,7 @@ def test_an_onnx_file_takes_a_runs_place(source: Path, tmp_path: Path, capsys: p
     assert all(one["ok"] is not False for one in say(capsys, "verify", told["run"])["checks"])
     theirs_again = say(capsys, "evaluate", told["run"], "--data", source, "--engine", "onnxruntime", "--again")
     assert theirs_again["accuracy"] == mine["accuracy"]
-    checks = {one["name"]: one["ok"] for one in say(capsys, "verify", told["run"])["checks"]}
-    assert checks["engine"]
+    assert (mine["engine"], theirs_again["engine"]) == ("torch", "onnxruntime")
     for ending in (".onnx", ".safetensors"):
         done = say(capsys, "export", told["run"], "--out", tmp_path / f"again{ending}")
         assert done["client"].split()[0] == {".onnx": "onnxruntime", ".safetensors": "ropero"}[ending]
@@ -442,6 +441,7 @@ def test_the_import_that_was_asked_for_last_is_the_files_run(
     assert f"is the run {first}, as it was imported. Its pixels: 0 to 1, as with x / 255 (as you wanted)." in said
 
 
+@pytest.mark.filterwarnings("ignore")  # Keras on torch is not of NumPy 2
 def test_what_an_import_cannot_take_is_a_sentence(model: Path, splits: Splits, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text(keras.models.load_model(model).to_json())
     with pytest.raises(UsageError, match="holds its network itself; leave --plan away"):
