@@ -1,14 +1,15 @@
 """How fast networks answer: one picture at a time, and 5,000 at once, beside keras.predict and onnxruntime.
 
     pip install -e '.[bench]'
-    python benchmarks/inference.py [--rounds 3]
+    python benchmarks/inference.py [--rounds 3] [--networks quick dense ...]
 
 Each turn is a process of its own that asks one network through one program, turn by turn, so that a busy moment of the
 machine meets all of them. Keras on TensorFlow reads ropero's own export of the network and answers with model.predict,
 500 pictures at a time, where 32 are its default; ropero answers by its engines, as `evaluate --engine` has them, with
 PyTorch and with onnxruntime; onnxruntime by itself reads the export in whole numbers of 8 bits. Weights are random,
 which costs the same time; pictures are made up. Shares are compared with PyTorch's. Writes
-benchmarks/results/inference.json. Run it on a machine that does nothing else.
+benchmarks/results/inference.json, in which networks that are not asked for stay as they are; each says of which commit
+it is. Run it on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "benchmarks" / "results" / "inference.json"
 MANY, WARM, SINGLE = 5_000, 1_000, 200
-CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-3", "lunzhi-cnn-4", "monterrey-cnn", "santiago-2", "santiago-3")
-NETWORKS = ("quick", *CNNS, "dense", "monterrey-rnn", "monterrey-bilstm")
+CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-3", "lunzhi-cnn-4", "monterrey-cnn", "santiago-a1", "santiago-a2", "santiago-a3",
+        *(f"santiago-{number}" for number in range(1, 7)))  # fmt: skip
+RECURRENT = ("monterrey-rnn", "monterrey-bilstm", "monterrey-gru", "monterrey-attention")
+NETWORKS = ("quick", *CNNS, "dense", *RECURRENT)  # VGG and AlexNet would take hours
 PEERS = ("keras", "torch", "onnxruntime", "int8")
 SHAPE, CLASSES = (1, 28, 28), 10
 Ask = Callable[[Any], Any]
@@ -58,12 +61,12 @@ def pictures(count: int) -> Any:
     return made(count, SHAPE, 5)
 
 
-def prepare(folder: Path) -> None:
+def prepare(folder: Path, names: Sequence[str]) -> None:
     """The files that the peers read."""
     from ropero.errors import RoperoError
     from ropero.export import keras_writer, onnx_graph, quantise
 
-    for name in NETWORKS:
+    for name in names:
         model = network(name)
         for ending, write in ((".keras", keras_writer.write_keras), (".onnx", onnx_graph.write_onnx)):
             write(model, folder / f"{name}{ending}", lambda _: "{}")
@@ -160,6 +163,7 @@ def summary(turns: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS, choices=NETWORKS)
     parser.add_argument("--turn", nargs=3)
     given = parser.parse_args()
     if given.turn:
@@ -167,25 +171,27 @@ def main() -> int:
         print(json.dumps(turn(name, peer, Path(folder))))
         return 0
     from ropero import runtime
-    from ropero.storage import write_json
+    from ropero.storage import read_json, write_json
 
-    results: dict[str, Any] = {}
+    results: dict[str, Any] = read_json(RESULT)["networks"] if RESULT.exists() else {}
     with tempfile.TemporaryDirectory(prefix="ropero-") as made:
         folder = Path(made)
-        prepare(folder)
-        for name in NETWORKS:
+        prepare(folder, given.networks)
+        for name in given.networks:
             peers = [one for one in PEERS if one != "int8" or (folder / f"{name}-int8.onnx").exists()]
             turns: dict[str, list[dict[str, Any]]] = {peer: [] for peer in peers}
             for _ in range(given.rounds):
                 for peer in peers:
                     turns[peer].append(ran(name, peer, folder))
-            results[name] = summary(turns)
-            for peer, one in results[name].items():
+            peered = summary(turns)
+            for peer, one in peered.items():
                 print(f"{name:18} {peer:12} {one['images_per_second']:10.0f}/s {one['times_keras_in_bulk']:6.2f}x "
                       f"{one['single_ms']:8.3f} ms", flush=True)  # fmt: skip
             settings = {"rounds": given.rounds, "images": MANY, "batch_size": {"keras": 500, "int8": 100}}
             environment = runtime.environment(runtime.resolve_device("cpu"))
-            write_json(RESULT, {"settings": settings, "environment": environment, "networks": results})
+            results[name] = {"commit": environment["commit"], "peers": peered}
+            ordered = {one: results[one] for one in NETWORKS if one in results}
+            write_json(RESULT, {"settings": settings, "environment": environment, "networks": ordered})
     return 0
 
 

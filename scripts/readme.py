@@ -109,7 +109,8 @@ def rates() -> str:
         "onnxruntime |",
         "|---" * (len(ENGINES) + 5) + "|",
     ]
-    for name, peers in found["networks"].items():
+    for name, one_network in found["networks"].items():
+        peers = one_network["peers"]
         row = [f"`{name}`", f"{n.whole(round(peers['keras']['images_per_second']))}/s"]
         row += [f"{n.decimal(peers[one]['times_keras_in_bulk'], 1)}x" if one in peers else "" for one in ENGINES]
         row += [f"{n.decimal(peers[one]['single_ms'], 2)} ms" for one in ("keras", "torch", "onnxruntime")]
@@ -118,7 +119,7 @@ def rates() -> str:
         f"Medians of {settings['rounds']} rounds of {n.whole(settings['images'])} images, each program in turn; "
         f"{machine['cores']} cores of {machine['cpu']}; keras.predict on TensorFlow with batches of "
         f"{settings['batch_size']['keras']}. In bulk, and one picture at a time. Written by "
-        f"`benchmarks/inference.py` at commit `{machine['commit']}`."
+        f"`benchmarks/inference.py`; the JSON names the commit of each row."
     )
     return "\n".join([*lines, "", note])
 
