@@ -27,6 +27,7 @@ ROOMS = {
     "training": "config, loop, checkpoints",
     "evaluation": "predictions, their numbers, the test ledger",
     "export": "networks as files of other programs, read and written",
+    "generation": "generators: networks, steps, training",
     "experiments": "the five reports: networks, protocols, claims",
     "reports": "figures and pages",
     "workbench": "the verbs, a file each",

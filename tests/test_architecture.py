@@ -36,7 +36,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Third parties that any room may use, and those that only some may.
 EVERYWHERE = {"numpy"}
 ONLY_IN = {
-    "torch": {"runtime", "data", "models", "training", "evaluation", "export"},
+    "torch": {"runtime", "data", "models", "training", "evaluation", "export", "generation"},
     "safetensors": {"models", "training", "export"},
     "tensorboard": {"training"},
     "PIL": {"data", "evaluation", "reports", "workbench"},
