@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ropero.texts import mark
@@ -77,11 +78,14 @@ def fit(method: str, features: Floats, labels: Labels) -> Known:
 
 def project(features: Floats) -> Floats:
     """(N, D) -> (N, min(D, WIDEST)): wide features by random directions, which keep distances nearly as they are
-    (Johnson and Lindenstrauss 1984); the same directions every time."""
+    (Johnson and Lindenstrauss 1984); the same directions every time.
+
+    By torch and not by NumPy, whose threads would go on turning beside torch's own: a picture took 8 ms instead of 0.2.
+    """
     width = features.shape[1]
     if width <= WIDEST:
         return features
-    found: Floats = features @ _directions(width)
+    found: Floats = (torch.from_numpy(features) @ torch.from_numpy(_directions(width))).numpy()
     return found
 
 

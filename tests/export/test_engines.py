@@ -131,7 +131,7 @@ def test_auto_takes_onnxruntime_where_its_file_is_kept(model: Classifier, monkey
     assert engines.engine(model, project, weights=WEIGHTS).name == "torch"
 
 
-def missing(*_: object) -> None:
+def missing(*_: object, **__: object) -> None:
     raise MissingExtra("ONNX", "onnx")
 
 
