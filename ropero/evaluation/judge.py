@@ -89,7 +89,8 @@ class Judge:
     def judge(self, features: Floats, logits: Floats) -> Judged:
         """Judge images by what the network makes of them. Raises RunError for a judge of another network."""
         if not self.fits(features.shape[1], logits.shape[1]):
-            raise RunError(t("The stored judge is damaged: {reason}", reason=t("it is of another network")))
+            reason = t("it is of another network or of an older ropero; without judge.npz the run works, unjudged")
+            raise RunError(t("The stored judge is damaged: {reason}", reason=reason))
         probabilities = tempered(logits, self.temperature)
         scores = self.known.score(features, logits)
         verdicts = np.where(probabilities.max(axis=1) >= self.sure_from, 0, 1)
@@ -136,7 +137,7 @@ class Judge:
 
     def fits(self, features: int, classes: int) -> bool:
         """Whether the arrays are those of a network with so many features and classes."""
-        arrays, narrow = self.known.arrays, min(features, unknown.WIDEST)
+        arrays, narrow = self.known.arrays, unknown.width(features)
         shapes = {name: one.shape for name, one in arrays.items()}
         wanted = {"means": (classes, narrow), "whitening": (narrow, narrow)}
         return all(shape == wanted[name] if name in wanted else shape[1] == narrow for name, shape in shapes.items())

@@ -61,7 +61,7 @@ def engine(model: Classifier, narrow: Narrow, name: str = AUTO, weights: str = "
 
     Args:
         model: in eval mode, where it is to compute.
-        narrow: makes the features of a batch smaller.
+        narrow: makes the features of a batch smaller; with threads of its own it would stand in onnxruntime's way.
         name: "torch", "onnxruntime", or "auto": onnxruntime where its file is kept already, since it is the quicker
             one then (benchmarks/inference.py); else PyTorch, as making that file takes seconds.
         weights: SHA-256 of the network's weights, which onnxruntime's file is kept by; kept nowhere when "".
@@ -80,16 +80,16 @@ def engine(model: Classifier, narrow: Narrow, name: str = AUTO, weights: str = "
     content = _kept(kept)
     if name == AUTO and content is not None and model.base is None:
         with suppress(DataError, MissingExtra):
-            return _onnxruntime(model, narrow, _checked(model, content, narrow))
+            return _onnxruntime(model, narrow, _checked(model, content))
     if name in (AUTO, TORCH):
         return Engine(TORCH, lambda images: answers(model, images, narrow, told))
     if not here:
         raise UsageError(t("onnxruntime runs on the CPU only; give --device cpu or --engine torch."))
     if content is not None:
         with suppress(DataError):
-            return _onnxruntime(model, narrow, _checked(model, content, narrow))
+            return _onnxruntime(model, narrow, _checked(model, content))
     content = program(model, features=True).SerializeToString()
-    session = _checked(model, content, narrow)
+    session = _checked(model, content)
     if kept is not None:
         with suppress(OSError):  # a cache that takes no files: it is made again the next time
             for other in kept.parent.glob(f"{kept.stem.partition('-')[0]}-*"):  # of other makers
@@ -123,23 +123,21 @@ def _kept(path: Path | None) -> bytes | None:
     return content if hashlib.sha256(content).digest() == digest else None
 
 
-def _opened(content: bytes, alone: bool = True) -> Any:
-    """A file in onnxruntime, whose threads wait at work where it is alone, and asleep where other threads compute in
-    turn with them. Raises DataError when it does not take the file, MissingExtra where it is not installed."""
+def _opened(content: bytes) -> Any:
+    """A file in onnxruntime. Raises DataError when it does not take the file, MissingExtra without onnxruntime."""
     runtime = library("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(alone)))
     with quiet(), _sentences():
         return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _checked(model: Classifier, content: bytes, narrow: Narrow) -> Any:
+def _checked(model: Classifier, content: bytes) -> Any:
     """A file in onnxruntime. Raises DataError when its features or logits are others than PyTorch's."""
     images = samples.pictures(samples.COUNT, model.input_shape)
     expected = answers(model, images, _whole)
-    session = _opened(content, alone=narrow(expected[0]).shape == expected[0].shape)
+    session = _opened(content)
     for mine, theirs in zip(expected, _asked(session, images, _whole), strict=True):
         gap, allowed = samples.difference(mine, theirs)
         if gap > allowed:

@@ -74,9 +74,23 @@ def test_features_that_never_move_divide_by_nothing(clouds: tuple[np.ndarray, ..
 def test_wide_features_keep_their_distances() -> None:
     wide = np.random.default_rng(2).normal(size=(50, 3000)).astype(np.float32)
     narrow = project(wide)
-    assert narrow.shape == (50, unknown.WIDEST)
+    assert narrow.shape == (50, unknown.width(3000)) == (50, 509)
     np.testing.assert_array_equal(narrow, project(wide))
     before = np.linalg.norm(wide[:25] - wide[25:], axis=1)
     np.testing.assert_allclose(np.linalg.norm(narrow[:25] - narrow[25:], axis=1), before, rtol=0.15)
     assert project(wide[:, :100]) is not None
     np.testing.assert_array_equal(project(wide[:, :100]), wide[:, :100])
+
+
+@pytest.mark.parametrize("wide", [513, 1018, 1568, 36_864])  # 1018 leaves nothing over
+def test_every_feature_is_in_one_sum_with_its_sign(wide: int) -> None:
+    told = project(np.eye(wide, dtype=np.float32)[:: max(1, wide // 600)])
+    assert (np.abs(told).sum(axis=1) == 1).all()
+    assert set(np.unique(told)) == {-1, 0, 1}
+    np.testing.assert_array_equal(np.abs(told).argmax(axis=1), np.arange(0, wide, max(1, wide // 600)) % 509)
+
+
+def test_projected_features_are_the_same_for_ever() -> None:
+    """Judges are stored, the signs are not."""
+    told = project(np.arange(1, 1001, dtype=np.float32)[None])[0, [0, 1, 2, 490, 491, 508]]
+    assert told.tolist() == [511, 513, -509, -509, 492, 509]
