@@ -6,8 +6,8 @@
 Each turn is a process of its own that asks one network through one program, turn by turn, so that a busy moment of the
 machine meets all of them. Keras on TensorFlow reads ropero's own export of the network and answers with model.predict,
 500 pictures at a time, where 32 are its default; ropero answers by its engines, as `evaluate --engine` has them, with
-PyTorch and with onnxruntime; onnxruntime by itself reads the export in whole numbers of 8 bits. Weights are random,
-which costs the same time; pictures are made up. Shares are compared with PyTorch's. Writes
+PyTorch in fp32 and bf16 and with onnxruntime; onnxruntime by itself reads the export in whole numbers of 8 bits.
+Weights are random, which costs the same time; pictures are made up. Shares are compared with PyTorch's. Writes
 benchmarks/results/inference.json, in which networks that are not asked for stay as they are; each says of which commit
 it is. Run it on a machine that does nothing else.
 """
@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ CNNS = ("lunzhi-cnn-1", "lunzhi-cnn-3", "lunzhi-cnn-4", "monterrey-cnn", "santia
         *(f"santiago-{number}" for number in range(1, 7)))  # fmt: skip
 RECURRENT = ("monterrey-rnn", "monterrey-bilstm", "monterrey-gru", "monterrey-attention")
 NETWORKS = ("quick", *CNNS, "dense", *RECURRENT)  # VGG and AlexNet would take hours
-PEERS = ("keras", "torch", "onnxruntime", "int8")
+PEERS = ("keras", "torch", "torch-bf16", "onnxruntime", "int8")
 SHAPE, CLASSES = (1, 28, 28), 10
 Ask = Callable[[Any], Any]
 
@@ -112,8 +113,7 @@ def turn(name: str, peer: str, folder: Path) -> dict[str, Any]:
     """Seconds of one picture (median) and pictures a second of many, and what was said to the first 100."""
     asks: dict[str, Callable[[], Ask]] = {
         "keras": lambda: asked_keras(name, folder),
-        "torch": lambda: asked_ropero(name, "torch"),
-        "onnxruntime": lambda: asked_ropero(name, "onnxruntime"),
+        **{engine: partial(asked_ropero, name, engine) for engine in ("torch", "torch-bf16", "onnxruntime")},
         "int8": lambda: asked_int8(folder / f"{name}-int8.onnx"),
     }
     ask = asks[peer]()

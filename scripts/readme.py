@@ -96,6 +96,7 @@ def sizes() -> str:
 
 ENGINES = {
     "torch": "ropero, PyTorch",
+    "torch-bf16": "in bf16",
     "onnxruntime": "ropero, onnxruntime",
     "int8": "onnxruntime on the 8-bit export",
 }

@@ -87,6 +87,8 @@ def show_evaluation(done: Evaluated) -> None:
             screen.say(sentence)
     if done.engine == "onnxruntime":
         screen.say(t("onnxruntime computed them."))
+    if done.engine == "torch-bf16":
+        screen.say(t("They were computed in bf16, and are rounded."))
     if not done.fresh:
         screen.say(t("Stored figures; nothing was opened. --again opens the part once more."))
     if done.evaluation.split == "test":

@@ -56,8 +56,12 @@ Device = Annotated[
     Literal["auto", "cpu", "cuda", "mps"], Parameter(help=mark("Where to compute; auto takes a GPU when there is one."))
 ]
 Engine = Annotated[
-    Literal["auto", "torch", "onnxruntime"],
-    Parameter(help=mark("What computes; auto takes onnxruntime once its file was made, PyTorch before that.")),
+    Literal["auto", "torch", "torch-bf16", "onnxruntime"],
+    Parameter(
+        help=mark(
+            "What computes; auto takes onnxruntime once its file was made, PyTorch before that. torch-bf16 rounds."
+        )
+    ),
 ]
 
 

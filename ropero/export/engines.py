@@ -1,8 +1,8 @@
 """What computes a network's answers: PyTorch, or onnxruntime from a file that is made once and kept in the cache.
 
-Both compute in fp32; onnxruntime is taken only where it says what PyTorch says, each time anew. Whole numbers of 8 bits
-are a file of their own (`ropero export --int8`), since they say something else. No such file lies in a run's folder,
-which may come from a stranger.
+Both compute in fp32; onnxruntime is taken only where it says what PyTorch says, each time anew. PyTorch in bf16 rounds,
+so only who names it gets it. Whole numbers of 8 bits are a file of their own (`ropero export --int8`). No file of
+onnxruntime's lies in a run's folder, which may come from a stranger.
 Legend: N images, C channels, H x W pixels, D features, K classes.
 """
 
@@ -34,8 +34,8 @@ from ropero.storage import cache_folder, write_bytes
 from ropero.texts import t
 from ropero.texts.numbers import rough
 
-AUTO, TORCH, ONNXRUNTIME = "auto", "torch", "onnxruntime"
-ENGINES = (AUTO, TORCH, ONNXRUNTIME)
+AUTO, TORCH, BF16, ONNXRUNTIME = "auto", "torch", "torch-bf16", "onnxruntime"
+ENGINES = (AUTO, TORCH, BF16, ONNXRUNTIME)
 _AT_ONCE = 8  # images, where nothing says how large the network is
 _MAKERS = ("torch", "onnx", "onnxscript", "onnxruntime")
 _ROOMS = ("data", "models", "export")
@@ -62,8 +62,9 @@ def engine(model: Classifier, narrow: Narrow, name: str = AUTO, weights: str = "
     Args:
         model: in eval mode, where it is to compute.
         narrow: makes the features of a batch smaller; with threads of its own it would stand in onnxruntime's way.
-        name: "torch", "onnxruntime", or "auto": onnxruntime where its file is kept already, since it is the quicker
-            one then (benchmarks/inference.py); else PyTorch, as making that file takes seconds.
+        name: "torch", "torch-bf16", whose answers are rounded, "onnxruntime", or "auto": onnxruntime where its file is
+            kept already, since it is the quicker one then (benchmarks/inference.py); else PyTorch, as making that file
+            takes seconds.
         weights: SHA-256 of the network's weights, which onnxruntime's file is kept by; kept nowhere when "".
         told: is told how far a frozen base has come.
 
@@ -76,11 +77,13 @@ def engine(model: Classifier, narrow: Narrow, name: str = AUTO, weights: str = "
     if name not in ENGINES:
         raise unknown(t("engine"), name, ENGINES)
     here = model.mean.device.type == "cpu"
-    kept = kept_file(weights) if weights and here and name != TORCH else None
+    kept = kept_file(weights) if weights and here and name in (AUTO, ONNXRUNTIME) else None
     content = _kept(kept)
     if name == AUTO and content is not None and model.base is None:
         with suppress(DataError, MissingExtra):
             return _onnxruntime(model, narrow, _checked(model, content))
+    if name == BF16:
+        return Engine(BF16, lambda images: _rounded(model, images, narrow, told))
     if name in (AUTO, TORCH):
         return Engine(TORCH, lambda images: answers(model, images, narrow, told))
     if not here:
@@ -96,6 +99,12 @@ def engine(model: Classifier, narrow: Narrow, name: str = AUTO, weights: str = "
                 other.unlink(missing_ok=True)
             write_bytes(kept, hashlib.sha256(content).digest() + content)
     return _onnxruntime(model, narrow, session)
+
+
+def _rounded(model: Classifier, images: Images, narrow: Narrow, told: Told | None) -> Answers:
+    """What PyTorch answers where it multiplies in bf16; a frozen base computes in fp32 as ever."""
+    with torch.autocast(model.mean.device.type, torch.bfloat16):
+        return answers(model, images, narrow, told)
 
 
 def _onnxruntime(model: Classifier, narrow: Narrow, session: Any) -> Engine:

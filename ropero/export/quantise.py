@@ -34,6 +34,7 @@ _FLOATING = ("RNN", "GRU")  # layers that onnxruntime multiplies in floats alone
 _LOGITS_FROM = ["Gemm", "MatMul"]
 _ACTIVATIONS = {"Relu", "LeakyRelu", "Tanh", "Sigmoid", "Elu"}
 _BY_CHANNEL = "_by_channel"
+_MANY = 32  # filters whose picture takes longer to be turned round for whole numbers than to be made of them
 
 
 def kind(path: Path) -> str:
@@ -127,7 +128,8 @@ def _as_convolutions(model: Any) -> None:
 
 def _in_floats(model: Any) -> list[str]:
     """The names of what stays in floats at a network's beginning: a first convolution of grey pictures, which whole
-    numbers save nothing, where another one follows; where it is pooled first, the pooling with it.
+    numbers save nothing, where another one follows; where it is pooled first, the pooling with it. Not where it has
+    many filters and a ReLU, which whole numbers take along.
 
     Activations and batch-norms before that pooling are put behind it, which is the same where they rise with their
     values: onnxruntime takes 8-bit numbers through a pooling that stands before them, and would pool those with a slow
@@ -146,7 +148,8 @@ def _in_floats(model: Any) -> list[str]:
             return []
         (node,) = after
         if node in wide:
-            return [wide[0].name]
+            many = values[wide[0].input[1]].dims[0] >= _MANY
+            return [] if many and [one.op_type for one in passed] == ["Relu"] else [wide[0].name]
         if node.op_type == "MaxPool" and passed and all(_rises(one, values) for one in passed):
             names = [one.name for one in (*wide[:1], *passed, node)]
             for one in reversed(passed):

@@ -181,8 +181,9 @@ def _encode(model: Classifier, images: Images) -> Tensor:
     model.eval()
     # TF32, which is on by default for convolutions on a GPU, keeps hardly more of a number than bf16.
     exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    whole = torch.autocast(model.mean.device.type, enabled=False)
     try:
-        with torch.inference_mode(), exact:
+        with torch.inference_mode(), exact, whole:
             pixels = to_unit(channels_first(images).to(model.mean.device))
             return model.encode(pixels.contiguous(memory_format=torch.channels_last))[:count].float().cpu()
     finally:

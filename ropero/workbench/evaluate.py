@@ -59,7 +59,7 @@ def evaluate(
         data: where the data lie now, when not where they were.
         splits: the data, when loaded already.
         device: where to compute: auto, cpu, cuda or mps.
-        engine: what computes: auto, torch or onnxruntime.
+        engine: what computes: auto, torch, torch-bf16 or onnxruntime.
         told: is told how far the features of a network with a frozen base have come, which may take long.
 
     Raises:

@@ -71,7 +71,8 @@ class Trained:
         `again=True` opens the test part once more, which the run's ledger counts.
 
         Args:
-            engine: "torch", "onnxruntime", or "auto": onnxruntime once its file was made, PyTorch before that.
+            engine: "torch", "torch-bf16", which rounds, "onnxruntime", or "auto": onnxruntime once its file was made,
+                PyTorch before that.
 
         Raises:
             UsageError, DataError, MissingExtra: an engine that is unknown, cannot compute this network, says something

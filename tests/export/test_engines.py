@@ -52,6 +52,18 @@ def test_both_engines_give_the_same_features_and_logits(name: str) -> None:
     assert kept().stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bf16_rounds_what_pytorch_says(name: str) -> None:
+    model = build(name, (1, 28, 28), 10).eval()
+    images = pictures(120, (1, 28, 28), 3)[..., 0]
+    plain, rounded = (engines.engine(model, project, one, WEIGHTS) for one in ("torch", "torch-bf16"))
+    assert rounded.name == "torch-bf16"
+    for mine, theirs in zip(rounded(images), plain(images), strict=True):
+        assert mine.dtype == np.float32
+        assert 0 < np.abs(mine - theirs).max() < 0.03 * np.abs(theirs).max()
+    assert not kept().exists()
+
+
 def test_a_kept_file_of_other_weights_is_made_anew() -> None:
     engines.engine(build("dense", (1, 28, 28), 10).eval(), project, "onnxruntime", WEIGHTS)
     before = kept().read_bytes()

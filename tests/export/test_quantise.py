@@ -87,6 +87,8 @@ LEAKY = {"type": "LeakyReLU", "negative_slope": 0.2}
     ("layers", "shape", "floats"),
     [
         ([conv(4, "relu"), conv(6, "relu")], SHAPE, 1),
+        ([conv(32, "relu"), conv(6, "relu")], SHAPE, 0),
+        ([conv(32, "tanh"), conv(6, "relu")], SHAPE, 1),
         ([conv(4, "tanh"), NORM, conv(6, "tanh"), NORM, POOL], SHAPE, 1),
         ([conv(4, "relu"), POOL, conv(6, "relu")], SHAPE, 3),
         ([conv(4, "linear"), LEAKY, POOL], SHAPE, 3),
@@ -97,8 +99,8 @@ LEAKY = {"type": "LeakyReLU", "negative_slope": 0.2}
         ([conv(4, "relu"), conv(6, "relu")], (3, 12, 12), 0),
         ([conv(4, "relu"), POOL], (3, 12, 12), 0),
     ],
-    ids=["two convolutions", "normalised between", "pooled", "leaky", "falling below 0", "no activation", "rising norm",
-         "falling norm", "of colours", "of colours, pooled"],
+    ids=["two convolutions", "many filters", "many filters, no ReLU", "normalised between", "pooled", "leaky",
+         "falling below 0", "no activation", "rising norm", "falling norm", "of colours", "of colours, pooled"],
 )  # fmt: skip
 def test_what_grey_pictures_meet_first_stays_in_floats(
     layers: list[dict[str, Any]], shape: tuple[int, int, int], floats: int, tmp_path: Path

@@ -68,6 +68,15 @@ def test_codes_are_what_the_base_gives_in_any_order(computed: list[int]) -> None
     assert found.take(slice(0, 5)).std() > 0.01
 
 
+def test_codes_are_exact_whatever_asks_for_them() -> None:
+    model = network()
+    with torch.autocast("cpu", torch.bfloat16):
+        codes.fill(model, [IMAGES])
+    torch.testing.assert_close(
+        codes.look_up(model, IMAGES).take(slice(0, 40)), expected(model, IMAGES), atol=1e-5, rtol=0
+    )
+
+
 def test_what_is_there_is_not_computed_again_in_another_process(computed: list[int]) -> None:
     codes.fill(network(), [IMAGES[:25]])
     codes.fill(network(), [IMAGES])
