@@ -26,7 +26,7 @@ class GeneratorConfig(Checked):
     generator: Kind = option("dcgan", mark("Generator to train: dcgan is the report's, as in TensorFlow's tutorial."))
     epochs: int = option(100, mark("Passes over the training images."), 1, 100_000)
     batch_size: int = option(256, mark("Images in a training step."), 2, 65_536)
-    learning_rate: float = option(1e-4, mark("Learning rate of both nets."), 0, 1, open_low=True)
+    learning_rate: float = option(0.0, mark("Learning rate; 0 takes the generator's own."), 0, 1)
     images: int = option(0, mark("Use so many images of the training part only; 0 uses all."), 0)
     minutes: float = option(0.0, mark("Stop after the epoch in which so many minutes are over; 0 never stops."), 0)
     seed: int = option(0, mark("Seed of every random choice."), 0, 2**31 - 1)

@@ -1,8 +1,9 @@
-"""`Learner`: a generator while it learns, whatever kind it is; `Dcgan` is the report's.
+"""`Learner`: a generator while it learns and when it has learned, whatever kind it is; `Dcgan` is the report's.
 
 A step sees pictures in [-1, 1] and draws from torch's global generator, which the loop seeds. Knows nothing of epochs,
 checkpoints or files.
-Legend: N pictures, B pictures in a batch, Z latent values, C channels, H x W pixels.
+Legend: N pictures, B pictures in a batch, Z latent values in the shape that the kind has, K classes, C channels,
+H x W pixels.
 """
 
 from __future__ import annotations
@@ -13,47 +14,76 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from ropero.errors import UsageError
 from ropero.generation import dcgan
 from ropero.generation.config import GeneratorConfig
+from ropero.texts import t
 
 Shape = tuple[int, int, int]  # (C, H, W)
 
 
 class Learner(ABC):
-    """What learns: its nets and their optimizers by name, and how many latent values a picture is made from."""
+    """What learns.
 
-    latent: int
+    Attributes:
+        nets: by name; optimizers: of those that learn by themselves.
+        maker: the name of the net that makes pictures, which is all that is kept of a trained one.
+        latent: the shape Z of what one picture is made from.
+        classes: how many there are to ask for; 0 for a kind that cannot be asked for one.
+    """
 
-    def __init__(self, nets: Mapping[str, nn.Module], rate: float) -> None:
-        self.nets = dict(nets)
-        self.optimizers = {name: torch.optim.Adam(net.parameters(), rate, fused=True) for name, net in nets.items()}
+    maker = "generator"
+    latent: tuple[int, ...]
+    classes = 0
+
+    def __init__(self, nets: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]) -> None:
+        self.nets, self.optimizers = dict(nets), dict(optimizers)
 
     @abstractmethod
-    def step(self, real: Tensor, precision: str) -> Mapping[str, Tensor]:
-        """Learn from pictures (B, C, H, W) in [-1, 1]; the losses of this step by name, detached, on the device."""
+    def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
+        """Learn from pictures (B, C, H, W) in [-1, 1] and their classes (B,); the losses of this step by name,
+        detached, on the device."""
 
     @abstractmethod
-    def pictures(self, latent: Tensor) -> Tensor:
-        """What latent values (N, Z) become: (N, C, H, W) in [0, 1], the same for the same weights."""
+    def pictures(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        """What latent values (N, Z) become: (N, C, H, W) in [0, 1], the same for the same weights.
+
+        classes: (N,) that are wanted; None leaves them to the latent values.
+        """
+
+    def fill(self, pictures: Tensor, known: Tensor, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        """What is missing in pictures (N, C, H, W) in [0, 1], one way for each latent value (N, Z).
+
+        Args:
+            known: (N, 1, H, W) bool; what lies where it is False is not looked at.
+            classes: (N,) that the pictures show, where that is known.
+
+        Raises UsageError for a kind that cannot.
+        """
+        raise UsageError(t("This generator makes whole pictures only; one of the kind {kind} fills gaps.", kind="flow"))
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Latent values (count, Z) on the nets' device."""
-        device = next(next(iter(self.nets.values())).parameters()).device
-        return torch.randn(count, self.latent, generator=generator).to(device)
+        device = next(self.nets[self.maker].parameters()).device
+        return torch.randn(count, *self.latent, generator=generator).to(device)
 
 
 class Dcgan(Learner):
     """The report's protocol: TensorFlow's tutorial, both nets by Adam."""
 
-    latent = dcgan.LATENT
+    latent = (dcgan.LATENT,)
 
-    def __init__(self, config: GeneratorConfig, shape: Shape, device: torch.device) -> None:
+    def __init__(self, config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> None:
         self.generator = dcgan.Generator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = dcgan.Discriminator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        super().__init__({"generator": self.generator, "discriminator": self.discriminator}, config.learning_rate)
+        nets = {"generator": self.generator, "discriminator": self.discriminator}
+        rate = config.learning_rate or 1e-4
+        super().__init__(
+            nets, {name: torch.optim.Adam(net.parameters(), rate, fused=True) for name, net in nets.items()}
+        )
 
-    def step(self, real: Tensor, precision: str) -> Mapping[str, Tensor]:
-        latent = torch.randn(len(real), self.latent, device=real.device)
+    def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
+        latent = torch.randn(len(real), *self.latent, device=real.device)
         with torch.autocast(real.device.type, torch.bfloat16, enabled=precision == "bf16"):
             losses = dcgan.step(self.generator, self.discriminator, real, latent)
         for optimizer in self.optimizers.values():
@@ -61,7 +91,7 @@ class Dcgan(Learner):
         return dict(zip(self.nets, losses, strict=True))
 
     @torch.inference_mode()
-    def pictures(self, latent: Tensor) -> Tensor:
+    def pictures(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         self.generator.eval()
         found: Tensor = (self.generator(latent) + 1) / 2
         self.generator.train()
@@ -71,6 +101,7 @@ class Dcgan(Learner):
 LEARNERS = {"dcgan": Dcgan}
 
 
-def learner(config: GeneratorConfig, shape: Shape, device: torch.device) -> Learner:
-    """What the config names, with weights that come from torch's global generator."""
-    return LEARNERS[config.generator](config, shape, device)
+def learner(config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> Learner:
+    """What the config names, for pictures of a shape and so many classes, with weights that come from torch's global
+    generator."""
+    return LEARNERS[config.generator](config, shape, classes, device)

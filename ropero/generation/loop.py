@@ -86,7 +86,8 @@ class State:
         tensors: dict[str, Tensor] = {}
         for name, net in self.learner.nets.items():
             tensors |= {f"{name}/{key}": value.detach().clone() for key, value in net.state_dict().items()}
-            state = optimizer_tensors(self.learner.optimizers[name])
+        for name, optimizer in self.learner.optimizers.items():
+            state = optimizer_tensors(optimizer)
             tensors |= {f"{name}-optimizer/{key}": value.detach().clone() for key, value in state.items()}
         notes = {name: getattr(self, name) for name in ("epoch", "step", "again", "seen", "seconds", "sums")}
         return tensors, {**notes, "sums": dict(self.sums), "history": [one.to_json() for one in self.history]}
@@ -96,7 +97,8 @@ class State:
         tensors, notes = snapshot
         for name, net in self.learner.nets.items():
             net.load_state_dict(_below(tensors, f"{name}/"))
-            load_optimizer_tensors(self.learner.optimizers[name], _below(tensors, f"{name}-optimizer/"))
+        for name, optimizer in self.learner.optimizers.items():
+            load_optimizer_tensors(optimizer, _below(tensors, f"{name}-optimizer/"))
         self.history = [GeneratorEpoch(**one) for one in notes["history"]]
         for name in ("epoch", "step", "again", "seen", "seconds"):
             setattr(self, name, notes[name])
@@ -113,7 +115,7 @@ def fit(
     """Train a generator as the config says.
 
     Args:
-        train: what is learned from; labels are not looked at.
+        train: what is learned from; whether its labels are looked at is the kind's affair.
         hooks: are told of the progress.
         store: where checkpoints go; a training that finds one there goes on from it.
 
@@ -127,7 +129,7 @@ def fit(
     be_deterministic(device)
     keep_freed_memory()
     torch.manual_seed(mix_seed("generator", config.seed))
-    state = State(learner(config, train.input_shape, device))
+    state = State(learner(config, train.input_shape, len(train.classes), device))
     if store and (found := store.load()):
         state.restore(found)
     images = to_device(train, device)
@@ -187,8 +189,9 @@ def _epoch(
         start, end = bounds[state.step]
         seed = mix_seed("step", config.seed, state.epoch, state.step, state.again)
         (torch.default_generator if device.type == "cpu" else torch).manual_seed(seed)
-        real = images.take(order[start:end].to(device)).float().div_(127.5).sub_(1)
-        losses.append(state.learner.step(real, precision))
+        rows = order[start:end].to(device)
+        real = images.take(rows).float().div_(127.5).sub_(1)
+        losses.append(state.learner.step(real, images.labels[rows], precision))
         state.step += 1
         state.seen += end - start
         for hook in hooks:

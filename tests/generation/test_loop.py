@@ -25,24 +25,32 @@ CONFIG = GeneratorConfig(epochs=2, batch_size=20, precision="fp32", device="cpu"
 class Small(Learner):
     """A generator that is quick to train: one layer that learns the mean picture, and some noise around it."""
 
-    latent = 3
+    latent = (3,)
 
-    def __init__(self, config: GeneratorConfig, shape: tuple[int, int, int], device: torch.device) -> None:
+    def __init__(
+        self, config: GeneratorConfig, shape: tuple[int, int, int], classes: int, device: torch.device
+    ) -> None:
         self.shape = shape
-        self.net = nn.Linear(self.latent, 28 * 28)
+        self.net, self.mean = nn.Linear(3, 28 * 28), nn.Linear(3, 28 * 28)
         self.steps = 0
-        super().__init__({"generator": self.net}, 0.05)
+        rate = config.learning_rate or 0.05
+        super().__init__(
+            {"generator": self.net, "average": self.mean}, {"generator": torch.optim.Adam(self.net.parameters(), rate)}
+        )
 
-    def step(self, real: Tensor, precision: str) -> Mapping[str, Tensor]:
+    def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
         self.steps += 1
-        made = self.net(torch.randn(len(real), self.latent))
+        assert len(labels) == len(real)
+        made = self.net(torch.randn(len(real), *self.latent))
         loss = (made - real.flatten(1)).square().mean()
         self.net.zero_grad()
         loss.backward()
         self.optimizers["generator"].step()
+        for kept, new in zip(self.mean.parameters(), self.net.parameters(), strict=True):
+            kept.data.lerp_(new.detach(), 0.1)
         return {"generator": loss.detach()}
 
-    def pictures(self, latent: Tensor) -> Tensor:
+    def pictures(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
         found: Tensor = (self.net(latent).detach().view(-1, *self.shape) + 1) / 2
         return found
 
@@ -131,8 +139,8 @@ def test_a_number_that_is_none_sends_it_back_to_the_last_good_epoch(
 ) -> None:
     real = Small.step
 
-    def step(self: Small, pixels: Tensor, precision: str) -> Mapping[str, Tensor]:
-        losses = real(self, pixels, precision)
+    def step(self: Small, pixels: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
+        losses = real(self, pixels, labels, precision)
         if self.steps == 5:  # in the second epoch, once
             with torch.no_grad():
                 self.net.weight.fill_(float("nan"))
