@@ -90,9 +90,19 @@ class Discriminator(nn.Module):
         found = pictures
         for convolution in self.convolutions:
             found = functional.leaky_relu(convolution(functional.pad(found, _margins(found.shape[2:]))), SLOPE)
-            found = functional.dropout(found, DROPOUT, self.training)
+            found = found * _kept(found) if self.training else found
         logits: Tensor = self.dense(found.permute(0, 2, 3, 1).flatten(1))  # Keras's order
         return logits
+
+
+def _kept(values: Tensor) -> Tensor:
+    """What dropout multiplies values by: 0 for those that it drops, else 1 / (1 - DROPOUT).
+
+    Four draws from one random number: torch's own dropout draws each by itself, a quarter of the whole step on a CPU.
+    """
+    drawn = torch.empty(-(-values.numel() // 4), dtype=torch.int64, device=values.device).random_(-(2**63), None)
+    kept = drawn.view(torch.int16)[: values.numel()] >= round(DROPOUT * 2**16) - 2**15
+    return kept.to(values.dtype).mul_(1 / (1 - DROPOUT)).as_strided(values.shape, values.stride())
 
 
 def _margins(sides: Sequence[int]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from ropero.data.dataset import Images
 from ropero.models import codes
 from ropero.models.classifier import Classifier
 from ropero.models.codes import Told
+from ropero.runtime import keep_freed_memory
 
 Floats = NDArray[np.float32]
 
@@ -82,6 +83,7 @@ def _in_batches(
 ) -> Floats:
     was_training = model.training
     model.eval()
+    keep_freed_memory()  # or a picture takes twice its time
     size = chunk_size(model.peak, model.mean.device.type)
     try:
         with torch.inference_mode():

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ropero.generation import dcgan
 from ropero.generation.dcgan import LATENT, Discriminator, Generator, Turned, step
 
 SHAPE = (1, 28, 28)
@@ -181,3 +182,28 @@ def test_pictures_of_other_sizes(shape: tuple[int, int, int]) -> None:
     pictures = Generator(shape)(torch.randn(3, LATENT))
     assert pictures.shape == (3, *shape)
     assert Discriminator(shape)(pictures).shape == (3, 1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_keeps_seven_of_ten_wherever_they_lie(dtype: torch.dtype) -> None:
+    values = torch.ones(50, 30, 7, 7, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    torch.manual_seed(0)
+    kept = dcgan._kept(values)
+    assert kept.dtype == dtype
+    assert kept.stride() == values.stride()
+    assert set(kept.unique().tolist()) == {0.0, torch.tensor(1 / 0.7, dtype=dtype).item()}
+    rows = (kept > 0).float()
+    assert rows.mean() == pytest.approx(0.7, abs=4 * (0.21 / rows.numel()) ** 0.5)
+    for places in (0, 1, (2, 3)):
+        others = [one for one in range(4) if one not in (places if isinstance(places, tuple) else (places,))]
+        shares = rows.mean(others)
+        assert (shares - 0.7).abs().max() < 5 * (0.21 * shares.numel() / rows.numel()) ** 0.5
+    flat = rows.permute(0, 2, 3, 1).flatten()
+    for apart in (1, 2, 3, 4):  # draws of one number, and of the next
+        both = (flat[apart:] * flat[:-apart]).mean()
+        assert both == pytest.approx(0.49, abs=0.01)
+    assert not torch.equal(dcgan._kept(values), kept)
+    net = Discriminator(SHAPE)
+    pictures = torch.rand(3, *SHAPE)
+    assert not torch.equal(net(pictures), net(pictures))
+    assert torch.equal(net.eval()(pictures), net(pictures))
