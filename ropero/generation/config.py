@@ -12,7 +12,7 @@ from ropero.texts import mark
 from ropero.training.config import Device, Precision
 from ropero.training.options import Checked, option
 
-Kind = Literal["dcgan"]
+Kind = Literal["dcgan", "gan", "flow"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,10 @@ class GeneratorConfig(Checked):
         UsageError: a value of the wrong kind or out of its range.
     """
 
-    generator: Kind = option("dcgan", mark("Generator to train: dcgan is the report's, as in TensorFlow's tutorial."))
+    generator: Kind = option(
+        "dcgan",
+        mark("Generator to train: dcgan is the report's; gan and flow can be asked for a class, flow fills gaps."),
+    )
     epochs: int = option(100, mark("Passes over the training images."), 1, 100_000)
     batch_size: int = option(256, mark("Images in a training step."), 2, 65_536)
     learning_rate: float = option(0.0, mark("Learning rate; 0 takes the generator's own."), 0, 1)

@@ -7,11 +7,14 @@ Legend: B images in a batch, Z latent values, C channels, H x W pixels, F filter
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from ropero.generation.config import GeneratorConfig
+from ropero.generation.learner import Learner, Shape
 
 LATENT = 100
 SLOPE = 0.3  # of Keras's LeakyReLU below 0
@@ -143,3 +146,33 @@ def step(generator: Generator, discriminator: Discriminator, real: Tensor, laten
     softplus = functional.softplus
     of_real, of_made = softplus(-said[: len(real)]).mean(), softplus(said[len(real) :]).mean()
     return softplus(-said[len(real) :]).mean(), of_real + of_made
+
+
+class Dcgan(Learner):
+    """The report's protocol: TensorFlow's tutorial, both nets by Adam."""
+
+    latent = (LATENT,)
+
+    def __init__(self, config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> None:
+        self.generator = Generator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.discriminator = Discriminator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        nets = {"generator": self.generator, "discriminator": self.discriminator}
+        rate = config.learning_rate or 1e-4
+        super().__init__(
+            nets, {name: torch.optim.Adam(net.parameters(), rate, fused=True) for name, net in nets.items()}
+        )
+
+    def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
+        latent = torch.randn(len(real), *self.latent, device=real.device)
+        with torch.autocast(real.device.type, torch.bfloat16, enabled=precision == "bf16"):
+            losses = step(self.generator, self.discriminator, real, latent)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        return dict(zip(self.nets, losses, strict=True))
+
+    @torch.inference_mode()
+    def pictures(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
+        self.generator.eval()
+        found: Tensor = (self.generator(latent) + 1) / 2
+        self.generator.train()
+        return found

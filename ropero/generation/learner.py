@@ -1,4 +1,4 @@
-"""`Learner`: a generator while it learns and when it has learned, whatever kind it is; `Dcgan` is the report's.
+"""`Learner`: a generator while it learns and when it has learned, whatever kind it is.
 
 A step sees pictures in [-1, 1] and draws from torch's global generator, which the loop seeds. Knows nothing of epochs,
 checkpoints or files.
@@ -15,8 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from ropero.errors import UsageError
-from ropero.generation import dcgan
-from ropero.generation.config import GeneratorConfig
 from ropero.texts import t
 
 Shape = tuple[int, int, int]  # (C, H, W)
@@ -66,42 +64,3 @@ class Learner(ABC):
         """Latent values (count, Z) on the nets' device."""
         device = next(self.nets[self.maker].parameters()).device
         return torch.randn(count, *self.latent, generator=generator).to(device)
-
-
-class Dcgan(Learner):
-    """The report's protocol: TensorFlow's tutorial, both nets by Adam."""
-
-    latent = (dcgan.LATENT,)
-
-    def __init__(self, config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> None:
-        self.generator = dcgan.Generator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.discriminator = dcgan.Discriminator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        nets = {"generator": self.generator, "discriminator": self.discriminator}
-        rate = config.learning_rate or 1e-4
-        super().__init__(
-            nets, {name: torch.optim.Adam(net.parameters(), rate, fused=True) for name, net in nets.items()}
-        )
-
-    def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:
-        latent = torch.randn(len(real), *self.latent, device=real.device)
-        with torch.autocast(real.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            losses = dcgan.step(self.generator, self.discriminator, real, latent)
-        for optimizer in self.optimizers.values():
-            optimizer.step()
-        return dict(zip(self.nets, losses, strict=True))
-
-    @torch.inference_mode()
-    def pictures(self, latent: Tensor, classes: Tensor | None = None) -> Tensor:
-        self.generator.eval()
-        found: Tensor = (self.generator(latent) + 1) / 2
-        self.generator.train()
-        return found
-
-
-LEARNERS = {"dcgan": Dcgan}
-
-
-def learner(config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> Learner:
-    """What the config names, for pictures of a shape and so many classes, with weights that come from torch's global
-    generator."""
-    return LEARNERS[config.generator](config, shape, classes, device)

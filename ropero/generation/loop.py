@@ -22,7 +22,8 @@ from ropero.data.batches import DeviceImages, batch_bounds, epoch_order, to_devi
 from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import Learner, learner
+from ropero.generation.kinds import learner
+from ropero.generation.learner import Learner
 from ropero.runtime import be_deterministic, keep_freed_memory, mix_seed, resolve_device, resolve_precision
 from ropero.texts import t
 from ropero.training.checkpoints import CheckpointStore, Snapshot, load_optimizer_tensors, optimizer_tensors

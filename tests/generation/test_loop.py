@@ -15,7 +15,8 @@ from ropero.data.dataset import Dataset
 from ropero.errors import TrainingDiverged
 from ropero.generation import loop
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import Dcgan, Learner
+from ropero.generation.dcgan import Dcgan
+from ropero.generation.learner import Learner
 from ropero.generation.loop import GeneratorEpoch, Hook, fit
 from ropero.training.checkpoints import CheckpointStore
 
