@@ -87,8 +87,8 @@ def test_figures_of_a_training_are_no_markup() -> None:
     console, file = _terminal()
     shown = TrainingProgress(console)
     shown.on_train_begin(TrainConfig(epochs=2), 10, 0, History())
-    assert shown._progress is not None
-    shown._progress.update(shown._task, description="[bold]Epoch")
+    assert shown._epochs._progress is not None
+    shown._epochs._progress.update(shown._epochs._task, description="[bold]Epoch")
     shown.on_step_end(np.int64(3).item())
     shown.on_train_end()
     assert "[bold]Epoch" in file.getvalue()
