@@ -20,11 +20,6 @@ def enlarged(picture: Pixels, factor: int) -> Pixels:
     return picture.repeat(factor, 0).repeat(factor, 1)
 
 
-def reduced(picture: Pixels, factor: int) -> Pixels:
-    """What `enlarged` was given."""
-    return picture[::factor, ::factor]
-
-
 def factor_for(side: int, wanted: int) -> int:
     """The whole factor that brings a side nearest to the wanted number of pixels, at least 1."""
     return max(1, round(wanted / side))

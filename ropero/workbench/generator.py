@@ -18,7 +18,6 @@ from ropero.texts import t
 from ropero.workbench import data as data_verb
 from ropero.workbench import generate, sampling
 from ropero.workbench.evaluate import reload
-from ropero.workbench.notebook import as_splits
 from ropero.workbench.progress import FileProgress, GeneratorProgress, SampleProgress, human_seconds
 from ropero.workbench.remembered import Nearest, nearest_real
 from ropero.workbench.sampling import Samples
@@ -114,7 +113,8 @@ def train_generator(
     """
     console = Console(stderr=True)
     config = GeneratorConfig.from_json({"generator": generator, **options})
-    splits = as_splits(data)
+    with FileProgress(console) as progress:
+        splits = data_verb.as_splits(data, progress)
 
     def announce(plan: generate.GeneratorPlan) -> None:
         console.print(

@@ -100,7 +100,7 @@ def train(
         MissingExtra: TensorBoard is asked for and not installed.
         TrainingDiverged: the loss became infinite or not a number.
     """
-    splits = as_splits(data)
+    splits = _splits_of(data)
     config = recipe_for(network, splits).replace(**options)
     decided = read_changes(Path(changes)) if changes is not None else None
     console = Console(stderr=True)
@@ -146,7 +146,7 @@ def lr_find(
         UsageError: an option that does not exist or is out of range.
         MissingExtra: a drawing without Matplotlib.
     """
-    splits = as_splits(data)
+    splits = _splits_of(data)
     with FileProgress(Console(stderr=True)) as progress:
         found = lr_find_verb.lr_find(splits, recipe_for(network, splits).replace(**changes), progress=progress)
     if out is not None:
@@ -180,7 +180,7 @@ def tune(
         UsageError: what cannot be searched, and why.
         MissingExtra: Optuna is not installed.
     """
-    splits, console = as_splits(data), Console(stderr=True)
+    splits, console = _splits_of(data), Console(stderr=True)
     config = recipe_for(network, splits).replace(**changes)
     with FileProgress(console) as fetching:
         train_verb.base_weights(config, fetching)
@@ -201,11 +201,9 @@ def tune(
     return found
 
 
-def as_splits(data: Splits | Dataset | str | Path) -> Splits:
-    """Data as they are, or by name or path."""
-    if isinstance(data, Dataset):
-        return Splits(data)
-    return data if isinstance(data, Splits) else load(data)
+def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
+    with FileProgress(Console(stderr=True)) as progress:
+        return data_verb.as_splits(data, progress)
 
 
 def open_run(name: str | Path = "last", *, runs: str | Path | None = None, network: Network | None = None) -> Trained:
@@ -256,7 +254,7 @@ def import_model(
     store, file, planned = RunStore(Path(runs) if runs else None), Path(path), None if plan is None else Path(plan)
     import_verb.check(file, pixels)
     foreign = import_verb.first_look(store, file, planned, pixels_are=pixels, again=again)
-    splits = as_splits(data)
+    splits = _splits_of(data)
     done = import_verb.import_model(file, splits, store, pixels_are=pixels, plan=planned, again=again, foreign=foreign)
     return Trained(done.run, splits)
 
@@ -293,7 +291,7 @@ def suspects(
         UsageError: fewer than two folds, too few images, or options that hold images out.
         MissingExtra: without ropero[report].
     """
-    splits, console = as_splits(data), Console(stderr=True)
+    splits, console = _splits_of(data), Console(stderr=True)
     with FileProgress(console) as progress:
         found = suspects_verb.suspects(
             splits,

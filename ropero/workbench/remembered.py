@@ -20,6 +20,7 @@ from ropero.generators import GeneratorRun
 from ropero.metrics.nearest import nearest
 from ropero.metrics.statistics import wilson_interval
 from ropero.storage import write_json
+from ropero.texts import t
 from ropero.texts.numbers import decimal
 from ropero.workbench.generate import learned_from
 from ropero.workbench.sampling import Samples
@@ -86,7 +87,8 @@ class Nearest:
 
         pairs = [mosaic.mosaic(np.stack(pair), 2, 1) for pair in zip(samples.images, self.images, strict=True)][:SHOWN]
         titles = [
-            f"{TOO_NEAR if apart <= self.limit else ''}{decimal(apart, 3)}, {row}"
+            (TOO_NEAR if apart <= self.limit else "")
+            + t("{distance}, image {row}", distance=decimal(apart, 3), row=row)
             for apart, row in zip(self.distances[:SHOWN], self.rows, strict=False)
         ]
         return output.save(pictures.image_grid(pairs, titles, columns=min(8, len(pairs))), path)
