@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import synthetic
+from conftest import CLASSES, synthetic
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,7 +25,7 @@ class Small(Learner):
     maker = "average"
 
     def __init__(self, config: GeneratorConfig, shape: Shape, classes: int, device: torch.device) -> None:
-        self.shape, self.classes = shape, classes
+        self.shape, self.classes, self.names = shape, classes, classes
         width = 6 + classes
         self.net, average = (nn.Linear(width, shape[0] * shape[1] * shape[2]).to(device) for _ in range(2))
         adam = torch.optim.Adam(self.net.parameters(), config.learning_rate or 0.05)
@@ -47,7 +47,7 @@ class Small(Learner):
         return ((self._made(self.nets["average"], latent, chosen) + 1) / 2).clamp(0, 1)
 
     def _made(self, net: nn.Module, latent: Tensor, classes: Tensor) -> Tensor:
-        names = functional.one_hot(classes, self.classes).float()
+        names = functional.one_hot(classes, self.names).float()
         found: Tensor = net(torch.cat([latent.flatten(1), names], 1))
         return found.view(-1, *self.shape)
 
@@ -56,6 +56,13 @@ class Small(Learner):
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kind that the config names is the small one."""
     monkeypatch.setitem(LEARNERS, "dcgan", Small)  # type: ignore[misc]
+
+
+@pytest.fixture
+def named_source(source: Path) -> Path:
+    """The synthetic data as a file, with the names of their classes beside it."""
+    (source.parent / "classes.txt").write_text("\n".join(CLASSES))
+    return source
 
 
 def trained(folder: Path, config: GeneratorConfig = CONFIG, count: int = 60) -> GeneratorRun:

@@ -43,7 +43,7 @@ class Asked:
         Parameter(
             name=["-n", "--number"],
             converter=whole_number,
-            help=mark("How many garments to make: 64, or 16 that walk."),
+            help=mark("How many garments to make; by default 64, or 8 of each class; fewer that walk."),
             show_default=False,
         ),
     ] = None

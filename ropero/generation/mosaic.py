@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 GAP, PAPER = 2, 255  # pixels between pictures before they are enlarged, and their colour
+MOST_COLUMNS = 20
 
 
 def enlarged(picture: Pixels, factor: int) -> Pixels:
@@ -31,7 +32,12 @@ def columns_for(count: int, classes: int = 0) -> int:
     Args:
         classes: how many take turns; 0 for none.
     """
-    return classes if 1 < classes <= 20 and count >= classes else math.ceil(math.sqrt(count))
+    return classes if take_turns(classes) and count >= classes else math.ceil(math.sqrt(count))
+
+
+def take_turns(classes: int) -> bool:
+    """Whether there are classes, and not too many for a column each."""
+    return 1 < classes <= MOST_COLUMNS
 
 
 def mosaic(pictures: Pixels, columns: int, gap: int = GAP) -> Pixels:

@@ -75,8 +75,8 @@ def _video(frames: Sequence[Frame], ticks: Sequence[int], path: Path, suffix: st
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame, count in zip(frames, ticks, strict=True):
-            whole = np.zeros((height, width, 3), np.uint8)
-            whole[: frame.shape[0], : frame.shape[1]] = frame if frame.ndim == 3 else frame[..., None]
+            whole = np.broadcast_to(frame if frame.ndim == 3 else frame[..., None], (*frame.shape[:2], 3))
+            whole = np.pad(whole, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0)), "edge")
             for _ in range(count // step):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, "rgb24")))
         container.mux(stream.encode())

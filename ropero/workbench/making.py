@@ -21,7 +21,8 @@ from ropero.workbench.growth import write_picture
 from ropero.workbench.remembered import Nearest
 from ropero.workbench.sampling import SIDE, Samples, slug
 
-COUNT, WALKING = 64, 16
+COUNT, WALKING = 64, 16  # garments, where there are no classes that take turns
+EACH, EACH_WALKING = 8, 2  # of every class, where there are
 STEPS, FRAMES, FRAMES_A_SECOND = 10, 96, 16
 
 
@@ -67,10 +68,15 @@ def samples(
     out: Path | None = None,
     singles: bool = False,
 ) -> Made:
-    """Write grid.png and samples.npz of so many pictures, and a PNG of each where asked for."""
-    _load(generator)
+    """Write grid.png and samples.npz of so many pictures, and a PNG of each where asked for.
+
+    Args:
+        count: 64, or 8 of each class, when None.
+    """
+    assert generator.learner  # loaded before the clock runs
+    count = _count(generator, names, COUNT, EACH) if count is None else count
     started = time.perf_counter()
-    found = generator.sample(COUNT if count is None else count, classes=names, seed=seed)
+    found = generator.sample(count, classes=names, seed=seed)
     made = _made(generator, out, [*names, "seed", seed], len(found), started)
     made.files, made.samples = found.write(made.folder, singles=singles), found
     return made
@@ -78,7 +84,7 @@ def samples(
 
 def between(generator: Generator, ends: tuple[int, int], names: Sequence[str] = (), out: Path | None = None) -> Made:
     """Write the way from one seed's garment to another's as a row, and there and back as an animation."""
-    _load(generator)
+    assert generator.learner  # loaded before the clock runs
     started = time.perf_counter()
     row = generator.between(*ends, classes=names, steps=STEPS)
     way = generator.between(*ends, classes=names, steps=FRAMES // 2)
@@ -98,17 +104,19 @@ def walk(
     out: Path | None = None,
 ) -> Made:
     """Write an animation without an end of so many garments that change all the while."""
-    _load(generator)
+    assert generator.learner  # loaded before the clock runs
+    count = _count(generator, names, WALKING, EACH_WALKING) if count is None else count
     started = time.perf_counter()
-    frames = generator.walk(WALKING if count is None else count, classes=names, seed=seed, steps=FRAMES)
-    made = _made(generator, out, [*names, "walk", seed], len(frames), started)
+    frames = generator.walk(count, classes=names, seed=seed, steps=FRAMES)
+    made = _made(generator, out, [*names, "walk", seed], count * FRAMES, started)
     _animate(made, frames, "walk")
     return made
 
 
-def _load(generator: Generator) -> None:
-    """Load it, which is no part of what making pictures takes."""
-    assert generator.learner
+def _count(generator: Generator, names: Sequence[str], alone: int, each: int) -> int:
+    """So many of each class that takes turns, else so many in all."""
+    classes = 0 if names else generator.learner.classes
+    return each * classes if mosaic.take_turns(classes) else alone
 
 
 def _made(generator: Generator, out: Path | None, words: Sequence[object], images: int, started: float) -> Made:
