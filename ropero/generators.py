@@ -109,7 +109,7 @@ class GeneratorStore(Shelf[GeneratorRun]):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(runs_folder(folder) / FOLDER)
 
-    def _empty(self) -> str:
+    def none_yet(self) -> str:
         return t("There are no generators in {folder}; `ropero generate --train dcgan` makes one.", folder=self.folder)
 
     def _listed(self) -> str:

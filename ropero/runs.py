@@ -183,7 +183,7 @@ class RunStore(Shelf[Run]):
     def __init__(self, folder: Path | None = None) -> None:
         super().__init__(runs_folder(folder))
 
-    def _empty(self) -> str:
+    def none_yet(self) -> str:
         return t("There are no runs in {folder}; `ropero train` makes one.", folder=self.folder)
 
     def _listed(self) -> str:

@@ -152,7 +152,7 @@ class Shelf(ABC, Generic[K]):
         self.folder = folder
 
     @abstractmethod
-    def _empty(self) -> str:
+    def none_yet(self) -> str:
         """The sentence for a folder without any: how one is made."""
 
     @abstractmethod
@@ -221,7 +221,7 @@ class Shelf(ABC, Generic[K]):
             return self.kept(Path(name).resolve())
         runs = self.runs()
         if not runs:
-            raise RunError(self._empty())
+            raise RunError(self.none_yet())
         if name == LAST:
             return next((run for run in reversed(runs) if run.name not in but), runs[-1])
         for match in (

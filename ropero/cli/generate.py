@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,14 @@ from cyclopts import App, Parameter
 
 from ropero.cli import screen
 from ropero.cli.options import DataPath, GeneratorFlags, ImageSize, WithRuns, given, whole_number
-from ropero.errors import UsageError
+from ropero.errors import RoperoError, UsageError
 from ropero.generation.config import Kind
+from ropero.storage import human_bytes
 from ropero.texts import joined, mark, t, tn
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
+    from ropero.generators import GeneratorRun
     from ropero.workbench.generate import GeneratorPlan, GeneratorTraining
     from ropero.workbench.making import Made
     from ropero.workbench.remembered import Nearest
@@ -106,8 +109,13 @@ def generate(
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
     flags: GeneratorFlags = None,  # type: ignore[valid-type]
     asked: Asked = Asked(),
+    known: Annotated[
+        bool, Parameter(name="--list", negative=(), help=mark("List all generators with their disk use."))
+    ] = False,
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
+    if known:
+        return _list(common)
     options: dict[str, Any] = given(flags) if flags is not None else {}
     if train is not None:
         for name, value in asked.flags().items():
@@ -189,6 +197,39 @@ def _show_training(done: GeneratorTraining) -> None:
     screen.show(t("Pictures: {folder}", folder=done.run.samples))
     screen.show(t("Run: {folder}", folder=done.run.folder))
     screen.say(t("Next: ropero generate {run} -n 64", run=done.run.name))
+
+
+def _list(common: WithRuns) -> None:
+    from ropero.generators import GeneratorStore
+
+    store = GeneratorStore(common.runs)
+    lines = [_line(run) for run in store.runs()]
+    if common.json:
+        return screen.show_json(lines)
+    for problem in store.unreadable():
+        screen.say(str(problem))
+    if not lines:
+        return screen.say(store.none_yet())
+    rows = [
+        [line["run"], line["generator"], line["data"], t(line["status"]), whole(line["epochs"]), line["size"]]
+        for line in ({**line, "size": human_bytes(line["bytes"])} for line in lines)
+    ]
+    columns = [t("run"), t("generator"), t("data"), t("status"), t("epochs"), t("disk use")]
+    return screen.show_table("", columns, rows, words=(0, 1, 2, 3))
+
+
+def _line(run: GeneratorRun) -> dict[str, Any]:
+    """One generator for the list; a broken one says so instead of hiding the others."""
+    from ropero.runs import BROKEN, INTERRUPTED
+    from ropero.shelf import TRAINING
+
+    line = {"run": run.name, "created": run.created, "bytes": run.disk_bytes(), "generator": "?", "data": "?"}
+    line |= {"status": BROKEN, "epochs": 0}
+    with suppress(RoperoError):
+        status = INTERRUPTED if run.status == TRAINING and run.is_free() else run.status
+        found = {"generator": run.config.generator, "data": run.data.name, "epochs": len(run.history)}
+        line |= {**found, "status": status}
+    return line
 
 
 def _make(name: str, asked: Asked, data: str | None, options: dict[str, Any], common: WithRuns) -> None:

@@ -22,8 +22,12 @@ from ropero.texts import joined, t
 
 Frame = NDArray[np.uint8]
 
-# By ending: the encoder, and how good it is to be. Small pictures of sharp pixels want a good one.
-_VIDEOS = {".mp4": ("libx264", {"crf": "16", "preset": "slow"}), ".webm": ("libvpx-vp9", {"crf": "18", "b": "0"})}
+# By ending: the encoders, the best first, as not every build of PyAV has them all, and how good they are to be. Small
+# pictures of sharp pixels want a good one.
+_VIDEOS: dict[str, dict[str, dict[str, str]]] = {
+    ".mp4": {"libx264": {"crf": "16", "preset": "slow"}, "libopenh264": {}, "mpeg4": {"qscale": "2"}},
+    ".webm": {"libvpx-vp9": {"crf": "18", "b": "0"}, "libvpx": {"crf": "10", "b": "2M"}},
+}
 SUFFIXES = (".gif", *_VIDEOS)
 _TICKS = 100  # in a second: what GIF counts time in
 _MARGIN, _LETTERS, _BAR = 6, 16, 3  # pixels
@@ -68,10 +72,12 @@ def _video(frames: Sequence[Frame], ticks: Sequence[int], path: Path, suffix: st
     from av.video.stream import VideoStream
 
     step = int(np.gcd.reduce(ticks))  # of constant rate, which every player plays: a frame is repeated instead
-    name, options = _VIDEOS[suffix]
+    name = next((one for one in _VIDEOS[suffix] if one in av.codecs_available), None)
+    if name is None:
+        raise MissingExtra(t("A video"), "video")
     height, width = (side + side % 2 for side in frames[0].shape[:2])  # half as many colours each way: even sides
     with av.open(str(path), "w", format=suffix[1:]) as container:
-        stream = container.add_stream(name, rate=Fraction(_TICKS, step), options=options)
+        stream = container.add_stream(name, rate=Fraction(_TICKS, step), options=_VIDEOS[suffix][name])
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for frame, count in zip(frames, ticks, strict=True):

@@ -109,7 +109,7 @@ def nearest_real(run: GeneratorRun, images: Images, splits: Splits) -> Nearest:
     real = unseen if how == UNSEEN else part.images
     chosen = np.sort(np.random.default_rng(0).permutation(len(real))[:LEFT_OUT])
     _, apart = nearest(_flat(real[chosen]), _flat(part.images), None if how == UNSEEN else chosen)
-    return Nearest(part.rows[rows], part.images[rows], distances / 255, apart / 255, how)
+    return Nearest(part.rows[rows], part.images[rows].reshape(images.shape), distances / 255, apart / 255, how)
 
 
 def _flat(images: Images) -> Images:

@@ -106,6 +106,32 @@ def test_mistakes_that_need_a_generator(capsys: pytest.CaptureFixture[str], trai
         assert says in err
 
 
+def test_generators_are_listed(
+    small: None, capsys: pytest.CaptureFixture[str], named_source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, out, err = ask(capsys, "generate", "--list")
+    assert (out, "There are no generators" in err) == ("", True)
+    for seed in ("1", "2", "3"):
+        ask(capsys, "generate", "--train", "dcgan", "--data", named_source, *FAST, "--seed", seed)
+    first, second, third = GeneratorStore().runs()
+    first.note(status="training")
+    (second.folder / "config.json").write_text("{{")
+    (third.folder / "run.json").write_text("{{")
+    _, out, err = ask(capsys, "generate", "--list")
+    lines = {line.split()[0]: line for line in out.splitlines() if "-dcgan-" in line}
+    assert sorted(lines) == [first.name, second.name]
+    assert "interrupted" in lines[first.name]
+    assert "broken" in lines[second.name]
+    assert third.name in err
+    _, out, _ = ask(capsys, "generate", "--list", "--json")
+    told = json.loads(out)
+    assert [(one["run"], one["status"], one["epochs"]) for one in told] == [
+        (first.name, "interrupted", 2),
+        (second.name, "broken", 0),
+    ]
+    assert told[0]["bytes"] > 10_000
+
+
 def test_every_option_of_the_config_is_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = ask(capsys, "generate", "--help")
     names = {one.name.replace("_", "-") for one in fields(GeneratorConfig)} - {"generator"}

@@ -53,6 +53,21 @@ def test_a_video_holds_them_too(kind: str, shape: tuple[int, ...], tmp_path: Pat
         assert np.median(off) <= (4 if frame.ndim == 2 else 20), "colour is stored at half the size"
 
 
+@pytest.mark.parametrize(("kind", "wanted"), [("mp4", "mpeg4"), ("webm", "vp8")])
+def test_a_build_without_the_best_encoder_takes_another(
+    kind: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    av = pytest.importorskip("av")
+    monkeypatch.setattr(av, "codecs_available", {"mpeg4", "libvpx"})
+    path = animation.save(frames(), [0.1] * 5, tmp_path / f"a.{kind}")
+    with av.open(str(path)) as file:
+        assert file.streams.video[0].codec_context.name == wanted
+        assert len(list(file.decode(video=0))) == 5
+    monkeypatch.setattr(av, "codecs_available", set())
+    with pytest.raises(MissingExtra):
+        animation.save(frames(), [0.1] * 5, tmp_path / f"b.{kind}")
+
+
 def test_without_pyav_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(animation, "find_spec", lambda _: None)
     with pytest.raises(MissingExtra, match=r"ropero\[video\]"):

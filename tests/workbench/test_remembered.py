@@ -82,6 +82,16 @@ def test_distances_are_shares_of_the_whole_range(small: None, tmp_path: Path, sp
     assert copied.too_near == 1, "where real images are copies of each other, so is what is as near"
 
 
+def test_grey_pictures_may_have_a_channel(small: None, tmp_path: Path, splits: Splits) -> None:
+    train = splits.train
+    whole = Splits(Dataset(train.images[..., None], train.labels, train.classes, "channel"))
+    run = trained(tmp_path, whole)
+    samples = draw(run, run.learner(), 3)
+    found = nearest_real(run, samples.images, whole)
+    assert found.images.shape == samples.images.shape == (3, 28, 28)
+    assert found.figure(samples, tmp_path / "nearest.png").exists()
+
+
 def test_other_data_are_refused(small: None, tmp_path: Path, splits: Splits) -> None:
     run = trained(tmp_path, splits)
     with pytest.raises(RunError, match="not the one that"):
