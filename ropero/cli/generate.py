@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
-from ropero.cli.options import DataPath, GeneratorFlags, ImageSize, WithRuns, given, whole_number
+from ropero.cli.options import GeneratorFlags, ImageSize, WithRuns, given, whole_number, whole_numbers
 from ropero.errors import RoperoError, UsageError
 from ropero.generation.config import Kind
 from ropero.storage import human_bytes
@@ -57,7 +57,12 @@ class Asked:
     singles: Annotated[bool, Parameter(negative=(), help=mark("Also write each garment as a PNG of its own."))] = False
     between: Annotated[
         tuple[int, int] | None,
-        Parameter(help=mark("From the garment of one seed to that of another, step by step."), show_default=False),
+        Parameter(
+            converter=whole_numbers,
+            negative=(),
+            help=mark("From the garment of one seed to that of another, step by step."),
+            show_default=False,
+        ),
     ] = None
     walk: Annotated[
         bool, Parameter(negative=(), help=mark("Garments that change all the while, as an animation without an end."))
@@ -104,7 +109,16 @@ def generate(
     /,
     *,
     train: Annotated[Kind | None, Parameter(help=mark("Train a generator of this kind."), show_default=False)] = None,
-    data: DataPath = None,
+    data: Annotated[
+        str | None,
+        Parameter(
+            help=mark(
+                "With --train, what to learn from: fashion-mnist, another known name, or a path; else where the "
+                "generator's data are now."
+            ),
+            show_default=False,
+        ),
+    ] = None,
     image_size: ImageSize = None,
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
     flags: GeneratorFlags = None,  # type: ignore[valid-type]
@@ -261,7 +275,7 @@ def _show(made: Made, near: Nearest | None) -> None:
                seconds=decimal(made.seconds, 1))
         )  # fmt: skip
     for path in made.files[:SHOWN]:
-        screen.show(t("Picture: {path}", path=path))
+        screen.show(t("File: {path}", path=path))
     if len(made.files) > SHOWN:
         screen.show(t("and {n} more in {folder}", n=whole(len(made.files) - SHOWN), folder=made.folder))
     if near is not None:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter, Token
 
+from ropero.errors import UsageError
 from ropero.generation.config import GeneratorConfig
-from ropero.texts import mark
+from ropero.texts import mark, t
 from ropero.training.config import TrainConfig
 from ropero.training.options import Checked
 
@@ -20,6 +21,16 @@ Language = Literal["en", "es", "zh"]
 def whole_number(_: Any, tokens: Sequence[Token]) -> int:
     """1.5 is no number of epochs; Cyclopts itself would round it."""
     return int(tokens[0].value)
+
+
+def whole_numbers(_: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
+    """The same of several; which of them is none is better said here."""
+    for token in tokens:
+        if not token.value.removeprefix("-").isdecimal():
+            raise UsageError(
+                t("{name} should be a whole number, got {value!r}.", name=token.keyword, value=token.value)
+            )
+    return tuple(int(token.value) for token in tokens)
 
 
 RunName = Annotated[

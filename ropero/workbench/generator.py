@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from ropero.generation.config import GeneratorConfig
 from ropero.generation.learner import Learner
 from ropero.generation.loop import GeneratorEpoch, Hook
 from ropero.generators import GeneratorRun, GeneratorStore
+from ropero.shelf import TRAINED
 from ropero.texts import t
 from ropero.workbench import data as data_verb
 from ropero.workbench import generate, sampling
@@ -38,6 +41,14 @@ class Generator:
 
     def __repr__(self) -> str:
         return repr(self.run)
+
+    def _repr_html_(self) -> str | None:
+        """How its four garments grew, where that was drawn."""
+        film = self.run.samples / "growth.gif"
+        if not film.exists():
+            return None  # the notebook falls back to repr
+        content = base64.b64encode(film.read_bytes()).decode("ascii")
+        return f'<img src="data:image/gif;base64,{content}" alt="{html.escape(self.run.name)}">'
 
     @property
     def folder(self) -> Path:
@@ -130,10 +141,11 @@ def train_generator(
 
 
 def open_generator(name: str | Path = "last", *, runs: str | Path | None = None, device: str = "auto") -> Generator:
-    """A trained generator by path, name, part of a name, or "last".
+    """A trained generator by path, name, part of a name, or "last", which passes over those that are being trained.
 
     Raises RunError when there is none, or it is not trained to the end.
     """
-    run = GeneratorStore(Path(runs) if runs else None).find(str(name))
+    store = GeneratorStore(Path(runs) if runs else None)
+    run = store.find(str(name), but=[one.name for one in store.runs() if one.status != TRAINED])
     run.require_trained()
     return Generator(run, device=device)

@@ -19,7 +19,7 @@ from ropero.generation import mosaic
 from ropero.workbench.generator import Generator
 from ropero.workbench.growth import write_picture
 from ropero.workbench.remembered import Nearest
-from ropero.workbench.sampling import SIDE, Samples, slug
+from ropero.workbench.sampling import SIDE, Samples, class_numbers, slug
 
 COUNT, WALKING = 64, 16  # garments, where there are no classes that take turns
 EACH, EACH_WALKING = 8, 2  # of every class, where there are
@@ -77,7 +77,7 @@ def samples(
     count = _count(generator, names, COUNT, EACH) if count is None else count
     started = time.perf_counter()
     found = generator.sample(count, classes=names, seed=seed)
-    made = _made(generator, out, [*names, "seed", seed], len(found), started)
+    made = _made(generator, out, names, ["seed", seed], len(found), started)
     made.files, made.samples = found.write(made.folder, singles=singles), found
     return made
 
@@ -88,7 +88,7 @@ def between(generator: Generator, ends: tuple[int, int], names: Sequence[str] = 
     started = time.perf_counter()
     row = generator.between(*ends, classes=names, steps=STEPS)
     way = generator.between(*ends, classes=names, steps=FRAMES // 2)
-    made = _made(generator, out, [*names, "between", *ends], len(row) + len(way), started)
+    made = _made(generator, out, names, ["between", *ends], len(row) + len(way), started)
     factor = mosaic.factor_for(max(row.shape[1:3]), SIDE)
     made.files.append(write_picture(made.folder / "between.png", mosaic.enlarged(mosaic.mosaic(row, STEPS), factor)))
     frames = [mosaic.enlarged(one, 2 * factor) for one in np.concatenate([way, way[-2:0:-1]])]
@@ -108,7 +108,7 @@ def walk(
     count = _count(generator, names, WALKING, EACH_WALKING) if count is None else count
     started = time.perf_counter()
     frames = generator.walk(count, classes=names, seed=seed, steps=FRAMES)
-    made = _made(generator, out, [*names, "walk", seed], count * FRAMES, started)
+    made = _made(generator, out, names, ["walk", seed], count * FRAMES, started)
     _animate(made, frames, "walk")
     return made
 
@@ -119,9 +119,14 @@ def _count(generator: Generator, names: Sequence[str], alone: int, each: int) ->
     return each * classes if mosaic.take_turns(classes) else alone
 
 
-def _made(generator: Generator, out: Path | None, words: Sequence[object], images: int, started: float) -> Made:
+def _made(
+    generator: Generator, out: Path | None, names: Sequence[str], words: Sequence[object], images: int, started: float
+) -> Made:
+    """What is about to be written, where no folder is given in one that is named in English like what was asked for."""
     seconds = time.perf_counter() - started
-    folder = out or generator.run.samples / "-".join(slug(str(word)) for word in words)
+    classes = generator.run.data.classes
+    asked = [*(classes[number] for number in class_numbers(names, classes)), *words]
+    folder = out or generator.run.samples / "-".join(slug(str(word)) for word in asked)
     return Made(generator.run.name, folder, images=images, seconds=seconds)
 
 

@@ -59,6 +59,8 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], trained: str, source:
     assert "between.gif" in out
     code, out, _ = ask(capsys, "generate", "--walk", "-n", "1", "--seed", "4")
     assert (code, "walk-4" in out) == (0, True)
+    code, out, _ = ask(capsys, "generate", "--class", "RING", "--seed", "5")
+    assert (code, "ring-seed-5" in out) == (0, True)
     code, out, _ = ask(capsys, "generate", "--train", "dcgan", "--data", source, *FAST, "--json")
     assert json.loads(out)["how"] == "already trained"
     assert len(json.loads(out)["history"]) == 2
@@ -66,7 +68,7 @@ def test_the_whole_way(capsys: pytest.CaptureFixture[str], trained: str, source:
 
 def test_many_singles_are_not_all_named(capsys: pytest.CaptureFixture[str], trained: str, tmp_path: Path) -> None:
     _, out, _ = ask(capsys, "generate", "-n", "30", "--singles", "--out", tmp_path / "out")
-    assert out.count("Picture: ") == 12
+    assert out.count("File: ") == 12
     assert f"and 20 more in {tmp_path / 'out'}" in out.replace("\n", "")
 
 
@@ -87,6 +89,7 @@ def test_many_singles_are_not_all_named(capsys: pytest.CaptureFixture[str], trai
         ("--between 1 2 -n 3", "-n does not go with --between"),
         ("--walk --singles", "--singles does not go with --walk"),
         ("--between 1", "--between"),
+        ("--between 1.5 2", "whole number"),
         ("-n 3", "There are no generators"),
         ("nothing", "There are no generators"),
     ],

@@ -33,6 +33,23 @@ def test_from_data_to_garments(
     rp.train_generator(named_source, runs=tmp_path, **FAST)
     assert "again=True" in capsys.readouterr().err
     assert [one.epoch for one in made.history] == [1, 2]
+    shown = made._repr_html_()
+    assert shown is not None
+    assert shown.startswith('<img src="data:image/gif;base64,R0lGOD')
+    (made.run.samples / "growth.gif").unlink()
+    assert made._repr_html_() is None
+
+
+def test_the_last_is_one_that_is_trained(small: None, splits: Splits, tmp_path: Path) -> None:
+    first, second = (rp.train_generator(splits, runs=tmp_path, seed=seed, **FAST) for seed in (1, 2))
+    assert rp.open_generator(runs=tmp_path).folder == second.folder
+    second.run.note(status="training")
+    assert rp.open_generator(runs=tmp_path).folder == first.folder
+    with pytest.raises(RunError, match="not trained to the end"):
+        rp.open_generator(second.run.name, runs=tmp_path)
+    first.run.note(status="training")
+    with pytest.raises(RunError, match="not trained to the end"):
+        rp.open_generator(runs=tmp_path)
 
 
 def test_data_at_hand_will_do_and_hooks_are_told(small: None, splits: Splits, tmp_path: Path) -> None:
