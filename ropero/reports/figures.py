@@ -99,7 +99,8 @@ def net_losses(losses: Mapping[str, Values], *, theme: Theme = LIGHT) -> Figure:
     axes.set_xlabel(t("Epoch"), fontsize=SMALL)
     axes.set_ylabel(t("Loss"), fontsize=SMALL)
     axes.yaxis.set_major_formatter(_general_axis())
-    figure.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="outside upper left", ncols=4)
+    if losses:
+        figure.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="outside upper left", ncols=4)
     return finish(figure, theme)
 
 

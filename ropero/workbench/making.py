@@ -23,6 +23,7 @@ from ropero.workbench.sampling import SIDE, Samples, class_numbers, slug
 
 COUNT, WALKING = 64, 16  # garments, where there are no classes that take turns
 EACH, EACH_WALKING = 8, 2  # of every class, where there are
+MOST_NAMED = 4  # classes in the name of a folder
 STEPS, FRAMES, FRAMES_A_SECOND = 10, 96, 16
 
 
@@ -125,8 +126,9 @@ def _made(
     """What is about to be written, where no folder is given in one that is named in English like what was asked for."""
     seconds = time.perf_counter() - started
     classes = generator.run.data.classes
-    asked = [*(classes[number] for number in class_numbers(names, classes)), *words]
-    folder = out or generator.run.samples / "-".join(slug(str(word)) for word in asked)
+    asked = [classes[number] for number in class_numbers(names, classes)]
+    asked = asked if len(asked) <= MOST_NAMED else [f"{len(asked)} classes"]
+    folder = out or generator.run.samples / "-".join(slug(str(word)) for word in (*asked, *words))
     return Made(generator.run.name, folder, images=images, seconds=seconds)
 
 

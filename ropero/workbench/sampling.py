@@ -104,7 +104,7 @@ def _png(picture: Images) -> bytes:
 
 def slug(name: str) -> str:
     """A class name as part of a file's name: "T-shirt/top" is t-shirt-top."""
-    return re.sub(r"\W+", "-", name.lower()).strip("-_") or "class"
+    return re.sub(r"\W+", "-", name.lower())[:40].strip("-_") or "class"
 
 
 def class_numbers(names: Sequence[str], classes: Sequence[str]) -> list[int]:

@@ -39,6 +39,8 @@ def test_samples_lie_in_the_generators_folder_or_where_they_are_wanted(generator
         "seeds": [7, 8, 9, 10, 11, 12],
         "classes": ["ring"] * 6,
     }
+    assert making.samples(generator, 6, ["ring", "block", "ring"]).folder.name == "ring-block-ring-seed-0"
+    assert making.samples(generator, 6, ["ring", "block"] * 3).folder.name == "6-classes-seed-0"
     there = making.samples(generator, out=tmp_path / "there")
     assert (there.folder, there.images) == (tmp_path / "there", 24), "eight of each class"
     assert len(list(there.folder.iterdir())) == 2

@@ -178,6 +178,7 @@ def test_names_of_classes_become_names_of_files() -> None:
     assert slug("../../etc") == "etc"
     assert slug("运动鞋") == "运动鞋"
     assert slug("///") == "class"
+    assert slug("x" * 300) == "x" * 40
 
 
 def test_the_python_face_gives_the_same(run: GeneratorRun, learner: Learner) -> None:
