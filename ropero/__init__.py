@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ropero.errors import RoperoError as RoperoError
     from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
+    from ropero.workbench.generator import Generator as Generator
+    from ropero.workbench.generator import open_generator as open_generator
+    from ropero.workbench.generator import train_generator as train_generator
     from ropero.workbench.notebook import compare as compare
     from ropero.workbench.notebook import explore as explore
     from ropero.workbench.notebook import import_model as import_model
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Callback": "ropero.training.callbacks",
     "Dataset": "ropero.data.dataset",
+    "Generator": "ropero.workbench.generator",
     "RoperoError": "ropero.errors",
     "Splits": "ropero.data.dataset",
     "TrainConfig": "ropero.training.config",
@@ -44,10 +48,12 @@ _HOMES = {
     "list_runs": "ropero.workbench.notebook",
     "load": "ropero.workbench.notebook",
     "lr_find": "ropero.workbench.notebook",
+    "open_generator": "ropero.workbench.generator",
     "open_run": "ropero.workbench.notebook",
     "split": "ropero.workbench.notebook",
     "suspects": "ropero.workbench.notebook",
     "train": "ropero.workbench.notebook",
+    "train_generator": "ropero.workbench.generator",
     "tune": "ropero.workbench.notebook",
     "verify": "ropero.workbench.notebook",
 }
@@ -55,6 +61,7 @@ _HOMES = {
 __all__ = [
     "Callback",
     "Dataset",
+    "Generator",
     "RoperoError",
     "Splits",
     "TrainConfig",
@@ -66,10 +73,12 @@ __all__ = [
     "list_runs",
     "load",
     "lr_find",
+    "open_generator",
     "open_run",
     "split",
     "suspects",
     "train",
+    "train_generator",
     "tune",
     "verify",
 ]

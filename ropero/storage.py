@@ -106,6 +106,19 @@ def read_json(path: Path, *, limit_bytes: int = 64 << 20) -> dict[str, Any]:
     return cast("dict[str, Any]", content)
 
 
+def check_format(path: Path, values: Mapping[str, Any], newest: int) -> None:
+    """Raises RunError for one of ropero's files that has a format newer than the newest that is known here."""
+    written = values.get("format")
+    if isinstance(written, int) and written > newest:
+        raise RunError(
+            t(
+                "{path} was written by a newer ropero ({version}); update ropero.",
+                path=path,
+                version=values.get("ropero", "?"),
+            )
+        )
+
+
 def append_json_line(path: Path, record: Mapping[str, object]) -> None:
     """Add one record to a JSON-lines file, on disk before this returns."""
     line = json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"

@@ -53,8 +53,8 @@ def test_a_name_that_is_taken_is_not_taken_again(
     store: RunStore, splits: Splits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tokens = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
-    monkeypatch.setattr("ropero.runs.secrets.token_hex", lambda _: next(tokens))
-    monkeypatch.setattr("ropero.runs.datetime", Stopped)
+    monkeypatch.setattr("ropero.shelf.secrets.token_hex", lambda _: next(tokens))
+    monkeypatch.setattr("ropero.shelf.datetime", Stopped)
     one, two = make(store, splits), make(store, splits)
     assert (one.name[-4:], two.name[-4:]) == ("aaaa", "bbbb")
 

@@ -16,6 +16,7 @@ from ropero.cli import (
     explain,
     explore,
     export,
+    generate,
     importing,
     lr_find,
     networks,
@@ -66,6 +67,7 @@ def build() -> App:
     report.register(app)
     export.register(app)
     verify.register(app)
+    generate.register(app)
     reproduce.register(app)
     completion.register(app)
     return app

@@ -1,4 +1,4 @@
-"""The options that verbs share, and the flags of `train`, which are the fields of `TrainConfig`."""
+"""The options that verbs share, and the flags of `train` and `generate`, which are the fields of their configs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from cyclopts import Parameter, Token
 
-from ropero.texts import mark
+from ropero.errors import UsageError
+from ropero.generation.config import GeneratorConfig
+from ropero.texts import mark, t
 from ropero.training.config import TrainConfig
+from ropero.training.options import Checked
 
 Language = Literal["en", "es", "zh"]
 
@@ -18,6 +21,16 @@ Language = Literal["en", "es", "zh"]
 def whole_number(_: Any, tokens: Sequence[Token]) -> int:
     """1.5 is no number of epochs; Cyclopts itself would round it."""
     return int(tokens[0].value)
+
+
+def whole_numbers(_: Any, tokens: Sequence[Token]) -> tuple[int, ...]:
+    """The same of several; which of them is none is better said here."""
+    for token in tokens:
+        if not token.value.removeprefix("-").isdecimal():
+            raise UsageError(
+                t("{name} should be a whole number, got {value!r}.", name=token.keyword, value=token.value)
+            )
+    return tuple(int(token.value) for token in tokens)
 
 
 RunName = Annotated[
@@ -88,11 +101,11 @@ class WithRuns(Common):
     ] = None
 
 
-def _train_flags(name: str, without: Collection[str] = ()) -> type[Any]:
-    """A dataclass of the same fields as TrainConfig but some, each None when the user did not give it."""
-    hints = get_type_hints(TrainConfig)
+def _flags(config: type[Checked], name: str, without: Collection[str] = ()) -> type[Any]:
+    """A dataclass of the same fields as a config but some, each None when the user did not give it."""
+    hints = get_type_hints(config)
     flags: list[tuple[str, Any, Any]] = []
-    for one in fields(TrainConfig):
+    for one in fields(config):
         if one.metadata["help"] is None or one.name in without:
             continue  # no flag: a layer list comes from the file that --network names
         converter = whole_number if hints[one.name] is int else None
@@ -108,9 +121,11 @@ def _shows(default: Any) -> Callable[[Any], Any]:
     return lambda _: default
 
 
-TrainFlags = _train_flags("TrainFlags")
+TrainFlags = _flags(TrainConfig, "TrainFlags")
 # The minutes of `tune` are those of all its trials.
-TuneFlags = _train_flags("TuneFlags", without={"minutes"})
+TuneFlags = _flags(TrainConfig, "TuneFlags", without={"minutes"})
+# Which generator is trained is what --train says.
+GeneratorFlags = _flags(GeneratorConfig, "GeneratorFlags", without={"generator"})
 
 
 def given(flags: Any) -> dict[str, Any]:

@@ -79,11 +79,10 @@ def _line(run: Run) -> dict[str, Any]:
 
 def _status(run: Run) -> str:
     from ropero.runs import IMPORTED, INTERRUPTED, TRAINING
-    from ropero.workbench.train import is_free
 
     if run.origin:
         return IMPORTED
-    return INTERRUPTED if run.status == TRAINING and is_free(run) else run.status
+    return INTERRUPTED if run.status == TRAINING and run.is_free() else run.status
 
 
 def _said(name: str, value: object) -> str:

@@ -154,7 +154,7 @@ def _with_own_names(raw: Raw, name: str, own: tuple[str, ...] | None) -> Named:
     for one in raw.parts.values():
         _check_labels(one, len(classes))
     garments = KNOWN[FASHION].classes
-    plain = tuple(map(_plain, classes))
+    plain = tuple(map(bare_name, classes))
     if own and set(own) == set(classes):
         return Named(name, own, _relabel(raw, classes, own))
     if own:
@@ -165,14 +165,14 @@ def _with_own_names(raw: Raw, name: str, own: tuple[str, ...] | None) -> Named:
                 got=joined(own[:12]),
             )
         )
-    if set(plain) == set(map(_plain, garments)) and len(plain) == len(garments):
-        parts = _relabel(raw, plain, tuple(map(_plain, garments)))
+    if set(plain) == set(map(bare_name, garments)) and len(plain) == len(garments):
+        parts = _relabel(raw, plain, tuple(map(bare_name, garments)))
         known = KNOWN[FASHION] if _is_small_grey(raw) else None
         return Named(known.name if known else name, garments, parts, known)
     return Named(name, classes, raw.parts)
 
 
-def _plain(name: str) -> str:
+def bare_name(name: str) -> str:
     """A class name without case, spaces and marks: "T - shirt / top" and "T-shirt_top" are one name."""
     return re.sub(r"[\W_]+", "", name.casefold())
 

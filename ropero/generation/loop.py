@@ -140,7 +140,7 @@ def fit(
     try:
         for hook in hooks:
             hook.on_train_begin(config, len(bounds), state.epoch * len(bounds) + state.step)
-        stopped = False
+        stopped = _is_over(config, state.history)
         if not state.epoch and not state.step:
             _told(hooks, GeneratorEpoch(epoch=0, losses={}, spread=0, epoch_seconds=0, images_per_second=0), state)
         while state.epoch < config.epochs and not stopped:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import ropero
 from ropero.errors import RunError, UsageError
@@ -22,9 +23,10 @@ from ropero.models.classifier import Classifier
 from ropero.models.graphs import GraphCard
 from ropero.models.samples import Samples
 from ropero.models.zoo import build
-from ropero.storage import atomic_path, read_json, sha256_file, write_json
+from ropero.storage import atomic_path, check_format, read_json, sha256_file, write_json
 from ropero.texts import t
 
+WEIGHTS = "model.safetensors"
 CARD_FORMAT = 1
 GRAPH_FORMAT = 2  # of a card with a graph, which an older ropero cannot read
 MAX_CLASSES = 10_000
@@ -63,16 +65,14 @@ def save(
     graph: GraphCard | None = None,
 ) -> ModelCard:
     """Write weights, then what they say to the samples, then the card that vouches for them."""
-    weights = folder / "model.safetensors"
-    with atomic_path(weights) as path:
-        save_file({name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}, path)
+    digest = write_weights(model, folder / WEIGHTS)
     card = ModelCard(
         network,
         model.input_shape,
         classes,
         tuple(model.mean.flatten().tolist()),
         tuple(model.std.flatten().tolist()),
-        sha256_file(weights),
+        digest,
         ropero.__version__,
         format=CARD_FORMAT if graph is None else GRAPH_FORMAT,
         layers=layers,
@@ -90,15 +90,7 @@ def read_card(folder: Path) -> ModelCard:
     """The card of a model. Raises RunError when it is missing, broken or of a newer ropero."""
     path = folder / "model.json"
     values: dict[str, Any] = read_json(path)
-    written = values.get("format")
-    if isinstance(written, int) and written > GRAPH_FORMAT:
-        raise RunError(
-            t(
-                "{path} was written by a newer ropero ({version}); update ropero.",
-                path=path,
-                version=values.get("ropero"),
-            )
-        )
+    check_format(path, values, GRAPH_FORMAT)
     try:
         for name in ("input_shape", "classes", "mean", "std", "layers"):
             values[name] = tuple(values.get(name, ()))
@@ -139,20 +131,37 @@ def load(folder: Path) -> tuple[Classifier, ModelCard]:
     Raises RunError when weights are missing, are not those the card vouches for, or do not fit the network.
     """
     card = read_card(folder)
-    weights = folder / "model.safetensors"
-    if not weights.exists():
-        raise RunError(t("{path} is missing: copy it back, or train again.", path=weights))
-    if sha256_file(weights) != card.weights_sha256:
-        raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=weights))
+    weights = folder / WEIGHTS
+    check_weights(weights, card.weights_sha256)
     try:
         model = build(card.network, card.input_shape, len(card.classes), card.layers, card.code, card.graph)
     except UsageError as error:  # what was no mistake when it was trained
         raise RunError(t("The network of {path} cannot be built: {reason}", path=folder, reason=error)) from error
+    read_weights(model, weights, card.network)
+    return model.eval(), card
+
+
+def write_weights(net: nn.Module, path: Path) -> str:
+    """Write a network's weights, whole or not at all; their SHA-256."""
+    with atomic_path(path) as temporary:
+        save_file({name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}, temporary)
+    return sha256_file(path)
+
+
+def check_weights(path: Path, sha256: str) -> None:
+    """Raises RunError when the weights are missing, or are not those that a card vouches for."""
+    if not path.exists():
+        raise RunError(t("{path} is missing: copy it back, or train again.", path=path))
+    if sha256_file(path) != sha256:
+        raise RunError(t("{path} is not the file its card describes: its SHA-256 differs.", path=path))
+
+
+def read_weights(net: nn.Module, path: Path, network: str) -> None:
+    """Put a file's weights into a network. Raises RunError when they do not fit it; `network` is its name there."""
     try:
-        model.load_state_dict(load_file(weights))
+        net.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
         raise RunError(
             t("{path} does not fit the network {network}, it is of another one; copy the right file back, or train "
-              "again.", path=weights, network=card.network)
+              "again.", path=path, network=network)
         ) from error  # fmt: skip
-    return model.eval(), card

@@ -6,11 +6,11 @@ import csv
 import io
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -136,7 +136,7 @@ class ModelCheckpoint(Callback):
 
     def _save(self, name: str, record: EpochRecord) -> None:
         weights = {key: value.detach().cpu().contiguous() for key, value in self._kept.state_dict().items()}
-        with _spared(self._path(name)), atomic_path(self._path(name)) as path:
+        with spared(self._path(name)), atomic_path(self._path(name)) as path:
             save_file(weights, path, metadata={key: json.dumps(value) for key, value in record.to_json().items()})
 
 
@@ -148,7 +148,7 @@ def _loss_of(path: Path) -> float:
 
 
 @contextmanager
-def _spared(path: Path) -> Iterator[None]:
+def spared(path: Path) -> Iterator[None]:
     """A file that cannot be written, as on a full disk, costs a warning, not the training."""
     try:
         yield
@@ -179,7 +179,7 @@ class HistoryLog(Callback):
         self._write()
 
     def _write(self) -> None:
-        with _spared(self._path):
+        with spared(self._path):
             write_text(self._path, self._render(self._history))
 
 
@@ -197,7 +197,13 @@ class CsvLog(HistoryLog):
         super().__init__(path, csv_rows)
 
 
-def json_lines(history: History) -> str:
+class Record(Protocol):
+    """What one epoch gave."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def json_lines(history: Iterable[Record]) -> str:
     """The text of history.jsonl."""
     return "".join(json.dumps(record.to_json(), allow_nan=False) + "\n" for record in history)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ropero.data import sources
-from ropero.data.dataset import Splits
+from ropero.data.dataset import Dataset, Splits
 from ropero.data.known import KNOWN
 from ropero.data.raw import Progress
 
@@ -16,6 +17,13 @@ DEFAULT = "fashion-mnist"
 def load(source: str = DEFAULT, *, image_size: int | None = None, progress: Progress | None = None) -> Splits:
     """A source by name or by path; see `ropero.data.sources.load`."""
     return replace(sources.load(source, image_size=image_size, progress=progress), image_size=image_size)
+
+
+def as_splits(data: Splits | Dataset | str | Path, progress: Progress | None = None) -> Splits:
+    """Data that are at hand, or by name or path."""
+    if isinstance(data, Dataset):
+        return Splits(data)
+    return data if isinstance(data, Splits) else load(str(data), progress=progress)
 
 
 def known_names() -> list[str]:

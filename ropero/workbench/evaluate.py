@@ -17,6 +17,7 @@ from ropero.evaluation.evaluate import evaluate as predict_all
 from ropero.export.engines import AUTO
 from ropero.models.codes import Told
 from ropero.runs import Run
+from ropero.shelf import Kept
 from ropero.texts import joined, t
 from ropero.workbench.engine import of_run
 from ropero.workbench.train import cut
@@ -115,7 +116,7 @@ def part_of(run: Run, split: str, *, data: str | None = None, splits: Splits | N
     return parts[split]
 
 
-def reload(run: Run, data: str | None = None, progress: Progress | None = None) -> Splits:
+def reload(run: Kept, data: str | None = None, progress: Progress | None = None) -> Splits:
     """The run's data from where it says they are, or from `data`, as they are in the source."""
     note = run.data
     side = note.image_size

@@ -202,9 +202,8 @@ def tune(
 
 
 def _splits_of(data: Splits | Dataset | str | Path) -> Splits:
-    if isinstance(data, Dataset):
-        return Splits(data)
-    return data if isinstance(data, Splits) else load(data)
+    with FileProgress(Console(stderr=True)) as progress:
+        return data_verb.as_splits(data, progress)
 
 
 def open_run(name: str | Path = "last", *, runs: str | Path | None = None, network: Network | None = None) -> Trained:

@@ -26,9 +26,12 @@ from rich.progress import (
 from rich.text import Text
 
 from ropero.data.raw import Unit
+from ropero.generation.config import GeneratorConfig
+from ropero.generation.learner import Learner
+from ropero.generation.loop import GeneratorEpoch, Hook
 from ropero.models.codes import Encoding
 from ropero.storage import human_bytes
-from ropero.texts import t
+from ropero.texts import joined, t
 from ropero.texts.numbers import decimal, percent, whole
 from ropero.training.callbacks import Callback
 from ropero.training.config import TrainConfig
@@ -118,54 +121,119 @@ class EncodingProgress:
         )
 
 
-class TrainingProgress(Callback):
-    """Shows a training: epoch, bar, rate and time left, and a line of figures for every epoch that has ended."""
+class _Epochs:
+    """A training's bar: epoch, rate and time left; above it, or alone where there is no terminal, a line an epoch."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._encoding = EncodingProgress(console)
         self._epochs = 0
         self._progress: Progress | None = None
         self._task = TaskID(0)
 
-    def on_encode(self, encoding: Encoding) -> None:
-        self._encoding(encoding)
-
-    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
-        self._epochs = config.epochs
+    def begin(self, epochs: int, batch_size: int, steps_per_epoch: int, done_steps: int) -> None:
+        self._epochs = epochs
         if not (self._console.is_terminal or self._console.is_jupyter):
             return
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=16),
             TextColumn("{task.percentage:>3.0f} %", markup=False),
-            _Rate(config.batch_size),
+            _Rate(batch_size),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self._console,
         )
         self._progress.start()
         self._task = self._progress.add_task(
-            self._title(len(history)), total=config.epochs * steps_per_epoch, completed=done_steps
+            self._title(done_steps // steps_per_epoch), total=epochs * steps_per_epoch, completed=done_steps
         )
 
-    def on_step_end(self, step: int) -> None:
+    def step(self, step: int) -> None:
         if self._progress:
             self._progress.update(self._task, completed=step)
 
-    def on_epoch_end(self, record: EpochRecord) -> None:
+    def say(self, line: str) -> None:
         # Above the bar, where there is one: the epochs stay readable when it has gone.
-        line = f"{self._title(record.epoch - 1)}  {_figures(record)}  {human_seconds(record.epoch_seconds)}"
         self._console.print(line, highlight=False, soft_wrap=True, markup=False)
-        if self._progress:
-            self._progress.update(self._task, description=self._title(min(record.epoch, self._epochs - 1)))
 
-    def on_train_end(self) -> None:
+    def epoch(self, epoch: int, figures: str, seconds: float) -> None:
+        self.say(f"{self._title(epoch - 1)}  {figures}  {human_seconds(seconds)}")
+        if self._progress:
+            self._progress.update(self._task, description=self._title(min(epoch, self._epochs - 1)))
+
+    def end(self) -> None:
         if self._progress:
             self._progress.stop()
 
     def _title(self, finished: int) -> str:
         return t("Epoch {epoch}/{epochs}", epoch=finished + 1, epochs=self._epochs)
+
+
+class TrainingProgress(Callback):
+    """Shows a training: epoch, bar, rate and time left, and a line of figures for every epoch that has ended."""
+
+    def __init__(self, console: Console) -> None:
+        self._epochs = _Epochs(console)
+        self._encoding = EncodingProgress(console)
+
+    def on_encode(self, encoding: Encoding) -> None:
+        self._encoding(encoding)
+
+    def on_train_begin(self, config: TrainConfig, steps_per_epoch: int, done_steps: int, history: History) -> None:
+        self._epochs.begin(config.epochs, config.batch_size, steps_per_epoch, done_steps)
+
+    def on_step_end(self, step: int) -> None:
+        self._epochs.step(step)
+
+    def on_epoch_end(self, record: EpochRecord) -> None:
+        self._epochs.epoch(record.epoch, _figures(record), record.epoch_seconds)
+
+    def on_train_end(self) -> None:
+        self._epochs.end()
+
+
+class GeneratorProgress(Hook):
+    """The same of a generator: the losses of its nets, and when it goes back to the epoch before."""
+
+    def __init__(self, console: Console) -> None:
+        self._epochs = _Epochs(console)
+
+    def on_train_begin(self, config: GeneratorConfig, steps_per_epoch: int, done_steps: int) -> None:
+        self._epochs.begin(config.epochs, config.batch_size, steps_per_epoch, done_steps)
+
+    def on_step_end(self, step: int) -> None:
+        self._epochs.step(step)
+
+    def on_epoch_end(self, record: GeneratorEpoch, learner: Learner) -> None:
+        if record.epoch:
+            losses = [f"{t(name)} {decimal(loss, 3)}" for name, loss in record.losses.items()]
+            figures = t("loss: {losses}; variety {share}", losses=joined(losses), share=percent(record.spread, 0))
+            self._epochs.epoch(record.epoch, figures, record.epoch_seconds)
+
+    def on_broken(self, epoch: int, reason: str) -> None:
+        self._epochs.say(
+            t("Epoch {epoch} broke: {reason}. The training goes back to the end of the one before.", epoch=epoch,
+              reason=reason)
+        )  # fmt: skip
+
+    def on_train_end(self) -> None:
+        self._epochs.end()
+
+
+class SampleProgress:
+    """A bar for pictures that take long to make."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = FileProgress(console)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar(t("Garments"), done, total, "images")
+
+    def __enter__(self) -> SampleProgress:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.__exit__(kind, error, at)
 
 
 def _figures(record: EpochRecord) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import Timeout
 
@@ -20,6 +20,7 @@ from ropero.data.raw import Progress
 from ropero.data.splits import parts as cut_parts
 from ropero.data.splits import split
 from ropero.errors import RoperoError, UsageError
+from ropero.generation.config import GeneratorConfig
 from ropero.models import checkpoint, pretrained
 from ropero.models.zoo import PRETRAINED
 from ropero.runs import TRAINED, Run, RunStore
@@ -30,6 +31,8 @@ from ropero.training.config import TrainConfig
 from ropero.training.loop import check, estimate_seconds, fit
 from ropero.training.tensorboard import TensorBoard
 from ropero.workbench.judge import judge
+
+C = TypeVar("C", TrainConfig, GeneratorConfig)
 
 # The test part that is held out does not depend on a run's seed: no run may learn from another's test images.
 TEST_SEED = 0
@@ -159,7 +162,7 @@ def _already(run: Run, outputs: Outputs) -> Training:
     return Training(run, "already trained")
 
 
-def resolved(config: TrainConfig) -> TrainConfig:
+def resolved(config: C) -> C:
     """The config with the device and precision that `auto` means on this machine."""
     device = runtime.resolve_device(config.device)
     return config.replace(device=device.type, precision=runtime.resolve_precision(config.precision, device))
@@ -251,7 +254,7 @@ def _equal_run(
             same = same and run.changes.to_lines() == changes.to_lines()
             equal = ("code_sha256", "torch", "pretrained_sha256")
             same = same and all(there.get(name) == here.get(name) for name in equal)
-            if same and (run.status == TRAINED or is_free(run)):
+            if same and (run.status == TRAINED or run.is_free()):
                 return run
         except RoperoError:
             continue  # a broken or foreign run is no reason not to train
@@ -262,15 +265,6 @@ def _share_done(run: Run, config: TrainConfig, images: int) -> float:
     """How much of a training its checkpoint holds, 0 to 1."""
     notes = run.checkpoints.notes()
     return (notes["epoch"] + notes["seen"] / images) / config.epochs if notes else 0.0
-
-
-def is_free(run: Run) -> bool:
-    """Whether no process trains this run just now."""
-    try:
-        with run.lock():
-            return True
-    except (Timeout, OSError):
-        return False
 
 
 def _fit(

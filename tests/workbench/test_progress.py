@@ -7,15 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from rich.console import Console
+from small_generator import Small, small
 from writers import csv_text, pictures_and_labels, write_folder
 
 from ropero.data import sources
 from ropero.data.duplicates import find_duplicates
+from ropero.generation.config import GeneratorConfig
+from ropero.generation.loop import GeneratorEpoch
 from ropero.models.codes import Encoding
 from ropero.training.config import TrainConfig
 from ropero.training.history import History
-from ropero.workbench.progress import EncodingProgress, FileProgress, TrainingProgress
+from ropero.workbench.progress import EncodingProgress, FileProgress, GeneratorProgress, TrainingProgress
+
+__all__ = ["small"]
 
 
 def _terminal() -> tuple[Console, io.StringIO]:
@@ -87,8 +93,8 @@ def test_figures_of_a_training_are_no_markup() -> None:
     console, file = _terminal()
     shown = TrainingProgress(console)
     shown.on_train_begin(TrainConfig(epochs=2), 10, 0, History())
-    assert shown._progress is not None
-    shown._progress.update(shown._task, description="[bold]Epoch")
+    assert shown._epochs._progress is not None
+    shown._epochs._progress.update(shown._epochs._task, description="[bold]Epoch")
     shown.on_step_end(np.int64(3).item())
     shown.on_train_end()
     assert "[bold]Epoch" in file.getvalue()
@@ -133,3 +139,26 @@ def test_the_training_shows_its_encoding() -> None:
     progress = TrainingProgress(Console(file=file, width=200, _environ={}))
     progress.on_encode(_encoding(500))
     assert "2,000 images" in file.getvalue()
+
+
+def _epoch(epoch: int) -> GeneratorEpoch:
+    losses = {"generator": 0.5, "discriminator": 1.25}
+    return GeneratorEpoch(epoch=epoch, losses=losses, spread=0.875, epoch_seconds=61, images_per_second=1)
+
+
+def test_a_generators_training_shows_the_losses_of_its_nets_and_when_it_goes_back(small: None) -> None:
+    config = GeneratorConfig(epochs=2, device="cpu")
+    learner = Small(config, (1, 4, 4), 3, torch.device("cpu"))
+    for console, file in (_terminal(), (Console(file=(log := io.StringIO()), width=200), log)):
+        shown = GeneratorProgress(console)
+        shown.on_train_begin(config, 10, 0)
+        shown.on_epoch_end(_epoch(0), learner)
+        shown.on_step_end(10)
+        shown.on_epoch_end(_epoch(1), learner)
+        shown.on_broken(2, "a number became infinite")
+        shown.on_train_end()
+        text = file.getvalue()
+        assert "Epoch 1/2  loss: generator 0.500, discriminator 1.250; variety 88%  1 min 1 s" in text
+        assert "Epoch 2 broke: a number became infinite. The training goes back" in text
+        assert "Epoch 0/2" not in text, "what no one has trained has no losses"
+    assert "images/s" not in log.getvalue()
