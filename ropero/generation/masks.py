@@ -119,7 +119,7 @@ def parse(text: str) -> Missing:
         if not tall or not wide:
             raise UsageError(t("The rectangle {name} is empty: expected a height and width from 1.", name=text))
         return Missing(RECTANGLE, said, (top, left, tall, wide))
-    if match := re.fullmatch(r"(\d*\.?\d+)(%?)(?:-(\d*\.?\d+)(%?))?", said):
+    if match := re.fullmatch(r"(\d{0,3}\.?\d{1,9})(%?)(?:-(\d{0,3}\.?\d{1,9})(%?))?", said):
         low, high = _share(match[1], match[2] or match[4] or ""), _share(match[3] or match[1], match[4] or match[2])
         if not LEAST <= low <= high <= MOST:
             raise UsageError(

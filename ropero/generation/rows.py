@@ -92,7 +92,7 @@ def neighbours(values: Rows, draws: int, seed: int, *, donors: Rows | None = Non
     rng = np.random.default_rng(seed)
     offered = values if donors is None else donors
     given = ~np.isnan(offered)
-    whole, means = np.where(given, offered, 0), np.nanmean(offered, 0)
+    whole, means = np.where(given, offered, 0), np.nanmean(values, 0)
     found = np.repeat(values[None], draws, 0)
     holed = np.flatnonzero(np.isnan(values).any(1))
     for part in in_chunks(len(holed), _ROWS):
@@ -110,6 +110,8 @@ def neighbours(values: Rows, draws: int, seed: int, *, donors: Rows | None = Non
 def _from_nearest(far: Rows, offered: Rows, mean: float, draws: int, count: int, rng: np.random.Generator) -> Rows:
     """(D, n) values for n gaps of a column, of those offered (S,) at distances (n, S)."""
     count = min(count, len(offered))
+    if not count:
+        return np.full((draws, len(far)), mean)
     kept = np.argpartition(far, count - 1, axis=1)[:, :count]
     reached = np.isfinite(np.take_along_axis(far, kept, 1))  # (n, k)
     near = np.where(reached, offered[kept], 0)

@@ -29,11 +29,13 @@ _FILLINGS = 10
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture of a strip: a data URI, what stands below it, whether it has holes; mark is right, wrong or ""."""
+    """One picture of a strip: a data URI, what stands below it, whether it has holes; what a classifier says of it and
+    whether that is "right" or "wrong", "" where none was asked."""
 
     picture: str
     text: str
     holes: bool = False
+    said: str = ""
     mark: str = ""
 
 
@@ -157,7 +159,11 @@ def _hole(hidden: Hidden, some: Examples, scored: Scored) -> dict[str, Any]:
         [row.accuracy.interval for row in hidden.rows],
     )
     return {
-        "title": t("{missing}: {share} hidden", missing=hole_name(hidden.missing), share=n.percent(hidden.share, 0)),
+        "title": t(
+            "Hidden: {missing}, {share} of the pixels",
+            missing=hole_name(hidden.missing),
+            share=n.percent(hidden.share, 0),
+        ),
         "words": [
             t(
                 "Of the whole images the network names {whole} correctly, of those with the hole left black {holed}.",
@@ -226,12 +232,13 @@ def _examples(some: Examples, rows: Sequence[Restored]) -> list[tuple[str, list[
     names = {title(row): told(row) for row in rows}
     for at, image in enumerate(part.images):
         label = int(part.labels[at])
-        whole = Shown(thumbnail(image), t("whole") + ": " + _said(part.classes, some.said[at]), False,
-                      _mark(some.said[at], label))  # fmt: skip
-        strip = [whole, _given(image if image.shape[-1] != 1 else image[..., 0], some.known[at])]
-        for key, (filled, said) in some.filled.items():
-            text = names[key] + ": " + _said(part.classes, said[at])
-            strip.append(Shown(thumbnail(filled[at]), text, False, _mark(said[at], label)))
+        shown = [(t("whole"), image, some.said[at])]
+        shown += [(names[key], filled[at], said[at]) for key, (filled, said) in some.filled.items()]
+        strip = [
+            Shown(thumbnail(one), text, False, _said(part.classes, said), _mark(said, label))
+            for text, one, said in shown
+        ]
+        strip.insert(1, _given(image if image.shape[-1] != 1 else image[..., 0], some.known[at]))
         true = t("{name}, row {row}", name=t(part.classes[label]), row=Numbers.current().whole(int(part.rows[at])))
         strips.append((true, strip))
     return strips
