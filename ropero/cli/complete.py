@@ -12,7 +12,7 @@ from ropero.cli import screen
 from ropero.cli.opening import opened
 from ropero.cli.options import Device, Invert, WithRuns, whole_number
 from ropero.errors import MissingExtra, UsageError
-from ropero.texts import current, mark, t
+from ropero.texts import current, joined, mark, t
 from ropero.texts.numbers import decimal, percent, whole
 
 if TYPE_CHECKING:
@@ -92,10 +92,17 @@ def complete(
     device: Device = "auto",
     common: WithRuns = WithRuns(),  # noqa: B008, frozen
 ) -> None:
+    from ropero.workbench.complete_table import is_table
+
     if benchmark is not None:
         if pictures:
             raise UsageError(t("Give pictures or --benchmark, not both."))
         return _benchmark(benchmark, generator, missing, draws, seed, out, data, split, images, device, common)
+    tables = [name for name in pictures if is_table(name)]
+    if tables:
+        if len(pictures) > 1 or missing:
+            raise UsageError(t("Give one table alone; what is missing of it are its empty cells."))
+        return _table(tables[0], generator, draws or 1, seed, out, common)
     if not pictures:
         raise UsageError(
             t("Nothing to complete: expected pictures, as in `ropero complete shirt.png --missing half-bottom`, a "
@@ -244,3 +251,37 @@ def _show(hidden: Hidden, found: Benchmark) -> None:
         t("Accuracy on the whole images {whole}, with the hole left black {holed}.",
           whole=percent(float(hidden.whole.mean()), 1), holed=percent(float(hidden.holed.mean()), 1))
     )  # fmt: skip
+
+
+def _table(name: str, generator: list[str] | None, draws: int, seed: int, out: Path | None, common: WithRuns) -> None:
+    from ropero.workbench import complete_table as verb
+
+    if len(generator or []) > 1:
+        raise UsageError(t("One --generator and one --missing at a time; --benchmark takes more."))
+    path = Path(name)
+    target = out or path.with_name(f"{path.name.partition('.')[0]}-completed.csv")
+    found = verb.complete_table(path, (generator or [None])[0], draws=draws, seed=seed)  # type: ignore[list-item]
+    paths = verb.write(found, target)
+    if common.json:
+        return screen.show_json({**found.to_json(), "files": [str(one) for one in paths]})
+    if found.tried:
+        rows = [
+            [t(one.method), f"{decimal(one.error, 3)} ± {decimal(one.deviation, 3)}", whole(one.cells)]
+            for one in found.tried
+        ]
+        title = t("Known cells hidden and filled again: error as a share of a column's standard deviation")
+        screen.show_table(title, [t("method"), t("error"), t("cells")], rows)
+    screen.show(
+        t("{n} cells in {columns} columns filled by {name}.", n=whole(len(found.places)),
+          columns=whole(len(found.to_json()["columns"])), name=t(found.method))
+    )  # fmt: skip
+    if found.table.empty:
+        screen.say(
+            t("{n} empty cells stay empty, in columns that are not of numbers: {names}.", n=whole(found.table.empty),
+              names=joined(found.table.left))
+        )  # fmt: skip
+    if draws > 1 and len(found.draws) == 1:
+        screen.say(t("{name} has one filling of a table; there are no draws.", name=t(found.method)))
+    for one in paths:
+        screen.show(t("Table: {path}", path=one))
+    return None
