@@ -72,7 +72,7 @@ def test_the_best_method_by_trial_is_the_best_in_truth(values: Floats, best: set
     for one in tried:
         off = (fill(holed, one.method)[0] - values) / scale
         truth[one.method] = float(np.mean([np.sqrt((off[missing[:, at], at] ** 2).mean()) for at in range(4)]))
-        assert truth[one.method] < 1.1 * one.error + 0.02, "a trial hides more, so it is no better than the truth"
+        assert truth[one.method] < 1.25 * one.error + 0.02, "a trial hides more, so it is no better than the truth"
     assert truth[tried[0].method] <= min(truth.values()) * 1.05 + 0.01
 
 

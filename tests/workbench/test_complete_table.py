@@ -32,13 +32,14 @@ def test_the_best_method_is_found_and_the_rest_stays_byte_for_byte(path: Path, t
     (made,) = write(found, tmp_path / "filled.csv")
     before, after = path.read_bytes().split(b"\r\n"), made.read_bytes().split(b"\r\n")
     assert len(before) == len(after)
+    low, high = (edge(found.table.columns[3].values) for edge in (np.nanmin, np.nanmax))
     for old, new in zip(before, after, strict=True):
         if not old.endswith(b","):
             assert new == old
             continue
         a, b, total = new.split(b",")[2:]
         assert new.startswith(old)
-        assert abs(float(a) + float(b) - float(total)) < 1
+        assert abs(np.clip(float(a) + float(b), low, high) - float(total)) < 1
         assert total.split(b".")[1] in b"0123456789"
     assert found.to_json()["columns"] == {"sum": 24}
     assert found.to_json()["left_empty"] == 60
@@ -48,7 +49,7 @@ def test_draws_lie_beside_in_a_table_of_their_own(path: Path, tmp_path: Path) ->
     found = complete_table(path, "knn", draws=4, seed=3)
     assert found.tried == ()
     made, beside = write(found, tmp_path / "filled.csv")
-    rows = list(csv.reader(beside.open(encoding="utf-8")))
+    rows = list(csv.reader(beside.read_text("utf-8").splitlines()))
     assert rows[0] == ["line", "column", "filled", "spread", "draw_1", "draw_2", "draw_3", "draw_4"]
     assert len(rows) == 25
     lines = made.read_text("utf-8").split("\n")
