@@ -221,6 +221,8 @@ def _benchmark(
         return screen.show_json({**found.to_json(), **({"page": str(page)} if page else {})})
     if split == "test":
         screen.say(t("The run's ledger notes this look at test images."))
+    if found.seen:
+        screen.say(t("May have learned from these very images, which flatters it: {names}.", names=joined(found.seen)))
     for hidden in found.holes:
         _show(hidden, found)
     if page:
@@ -272,8 +274,8 @@ def _table(name: str, generator: list[str] | None, draws: int, seed: int, out: P
         title = t("Known cells hidden and filled again: error as a share of a column's standard deviation")
         screen.show_table(title, [t("method"), t("error"), t("cells")], rows)
     screen.show(
-        t("{n} cells in {columns} columns filled by {name}.", n=whole(len(found.places)),
-          columns=whole(len(found.to_json()["columns"])), name=t(found.method))
+        t("Cells filled by {name}: {n}, in these columns: {columns}.", n=whole(len(found.places)), name=t(found.method),
+          columns=joined(found.to_json()["columns"]))
     )  # fmt: skip
     if found.table.empty:
         screen.say(

@@ -22,7 +22,7 @@ from ropero.texts import mark, t
 
 _LEARNED = 1000  # training images that regressions learn from
 _NUMBERS = 1024  # of an image that regressions take; of larger ones they see means of squares of pixels
-_PREDICTORS, _ROUNDS = 40, 3  # numbers that one is regressed on, and rounds over all that are missing
+_PREDICTORS = 40  # numbers that one is regressed on
 _AT_ONCE = 1000  # images that are filled together
 
 
@@ -81,7 +81,7 @@ class Regressed(Filler):
             asked = _squares(images[part], known[part], factor)
             both = np.concatenate([learned, asked]).reshape(len(learned) + len(asked), -1)
             span = np.zeros(both.shape[1]), np.ones(both.shape[1])
-            filled = rows.regressed(both, draws, seed, *span, columns=_PREDICTORS, rounds=_ROUNDS)[:, len(learned) :]
+            filled = rows.regressed(both, draws, seed, *span, columns=_PREDICTORS)[:, len(learned) :]
             wide = filled.reshape(draws, *asked.shape).repeat(factor, 2).repeat(factor, 3)
             found[:, part] = wide[:, :, : images.shape[1], : images.shape[2]]
         return found

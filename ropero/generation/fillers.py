@@ -32,9 +32,11 @@ class Filler(ABC):
         name: what it is called.
         shape: (H, W) or (H, W, C) of the images that it fills.
         several: whether it has more than one filling of the same image.
+        learned: the digest of the training part that it may have learned from as a whole; "" where it has not.
     """
 
     several = False
+    learned = ""
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self.name, self.shape = name, shape
@@ -109,13 +111,14 @@ class Generated(Filler):
 
     Args:
         shape: (H, W) or (H, W, C) of the images that it makes.
+        learned: the digest of the training part that it was trained on.
     """
 
     several = True
 
-    def __init__(self, learner: Learner, name: str, shape: tuple[int, ...]) -> None:
+    def __init__(self, learner: Learner, name: str, shape: tuple[int, ...], learned: str = "") -> None:
         super().__init__(name, shape)
-        self._learner = learner
+        self._learner, self.learned = learner, learned
 
     def _fill(self, images: Pixels, known: Known, draws: int, seed: int) -> Pixels:
         pixels = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)  # (N, C, H, W)

@@ -124,9 +124,7 @@ def _from_nearest(far: Rows, offered: Rows, mean: float, draws: int, count: int,
     return np.where(number > 0, near[np.arange(len(far)), chosen], mean)
 
 
-def regressed(
-    values: Rows, draws: int, seed: int, low: Rows, high: Rows, *, columns: int | None = None, rounds: int = ROUNDS
-) -> Rows:
+def regressed(values: Rows, draws: int, seed: int, low: Rows, high: Rows, *, columns: int | None = None) -> Rows:
     """(D, R, F): gaps filled by Bayesian ridge regressions of each column on the others, round by round, by
     scikit-learn's IterativeImputer; what is expected where there is one draw, else samples of what the regressions
     leave open.
@@ -149,7 +147,7 @@ def regressed(
     found = np.empty((draws, *values.shape))
     for draw in range(draws):
         imputer = IterativeImputer(
-            **options, max_iter=rounds, n_nearest_features=columns, sample_posterior=draws > 1, skip_complete=True,
+            **options, max_iter=ROUNDS, n_nearest_features=columns, sample_posterior=draws > 1, skip_complete=True,
             random_state=(seed + draw) % 2**32,
         )  # fmt: skip
         with warnings.catch_warnings():

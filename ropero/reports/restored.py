@@ -20,7 +20,7 @@ from ropero.reports.output import as_svg
 from ropero.reports.pages import render_page
 from ropero.reports.thumbnails import thumbnail
 from ropero.storage import write_text
-from ropero.texts import language, t
+from ropero.texts import joined, language, t
 from ropero.texts.numbers import Numbers
 
 _SHOWN = 60  # pictures on a page, and fillings of each
@@ -105,18 +105,18 @@ class Scored:
     """What the page of a benchmark shows.
 
     Attributes:
-        run, data: names. split: the part. draws: fillings of those that have several. baselines: names of fillers that
-            are no generators.
+        run, data: names. split: the part. baselines: names of fillers that are no generators.
+        seen: names of those that may have learned from the images.
     """
 
     run: str
     data: str
     split: str
     images: int
-    draws: int
     holes: Sequence[Hidden]
     examples: Sequence[Examples]
     baselines: Sequence[str]
+    seen: Sequence[str]
 
 
 def write_scores(scored: Scored, path: Path, lang: str) -> Path:
@@ -141,7 +141,8 @@ def scores_page(scored: Scored) -> str:
             data=scored.data,
             split=t(scored.split),
             run=scored.run,
-        )
+        ),
+        *seen_words(scored.seen),
     ]
     holes = [_hole(hidden, some, scored) for hidden, some in zip(scored.holes, scored.examples, strict=True)]
     pixelated = _small(scored.examples[0].part.images.shape[1:]) if scored.examples else True
@@ -149,6 +150,12 @@ def scores_page(scored: Scored) -> str:
         "restored.html", t("Hidden and restored: {data}", data=scored.data), intro=intro, holes=holes, strips=[],
         pixelated=pixelated,
     )  # fmt: skip
+
+
+def seen_words(names: Sequence[str]) -> list[str]:
+    """A warning of generators that may have learned from the images that they are judged by."""
+    said = t("May have learned from these very images, which flatters it: {names}.", names=joined(names))
+    return [said] if names else []
 
 
 def _hole(hidden: Hidden, some: Examples, scored: Scored) -> dict[str, Any]:

@@ -145,4 +145,4 @@ def filler_of(name: str, train: Callable[[], Dataset], runs: Path | None = None,
         raise UsageError(f"{error} {unknown(t('filler'), name, BASELINES)}") from error
     channels, *sides = found.data.input_shape
     shape = (*sides, channels) if channels > 1 else tuple(sides)
-    return Generated(found.learner(device), found.name, shape)
+    return Generated(found.learner(device), found.name, shape, found.data.digests.get("train", ""))

@@ -35,6 +35,7 @@ class Benchmark:
     """How well fillers restore images of a part of a run's data, for each kind of hole.
 
     Attributes:
+        seen: names of generators that may have learned from these very images, which their figures then flatter.
         examples: some of the images with what each filler made of them, for each kind of hole.
     """
 
@@ -43,6 +44,7 @@ class Benchmark:
     images: int
     seed: int
     draws: int
+    seen: tuple[str, ...]
     holes: tuple[Hidden, ...]
     examples: tuple[Examples, ...]
 
@@ -57,6 +59,7 @@ class Benchmark:
             "images": self.images,
             "seed": self.seed,
             "draws": self.draws,
+            "may_have_learned_from_these_images": list(self.seen),
             "holes": [one.to_json(list(BASELINES)) for one in self.holes],
         }
 
@@ -108,7 +111,13 @@ def benchmark(
         correct = whole.argmax(1) == some.labels
         holes.append(Hidden(one.name, float((~asked.known).mean()), correct, holed, tuple(rows)))
         shown.append(examples)
-    return Benchmark(run, split, len(some), seed, draws, tuple(holes), tuple(shown))
+    seen = tuple(one.name for one in fillers if _from_train(run, split) and one.learned == run.data.digests["train"])
+    return Benchmark(run, split, len(some), seed, draws, seen, tuple(holes), tuple(shown))
+
+
+def _from_train(run: Run, split: str) -> bool:
+    """Whether the images of a part are of the training part of the source."""
+    return split == "train" or split not in run.data.digests
 
 
 class _Asked:
@@ -161,7 +170,7 @@ def write_page(found: Benchmark, path: Path, lang: str) -> Path:
     from ropero.reports import restored as page
 
     scored = page.Scored(
-        found.run.name, found.run.data.name, found.split, found.images, found.draws, found.holes, found.examples,
-        list(BASELINES),
+        found.run.name, found.run.data.name, found.split, found.images, found.holes, found.examples, list(BASELINES),
+        found.seen,
     )  # fmt: skip
     return page.write_scores(scored, path, lang)

@@ -71,7 +71,7 @@ def test_a_table_is_completed_beside_it(capsys: pytest.CaptureFixture[str], tmp_
     path.write_text("n,double,kind\n" + "\n".join(lines) + "\n", "utf-8")
     code, out, err = ask(capsys, "complete", path)
     assert code == 0, err
-    assert "10 cells in 1 columns filled by iterative" in out
+    assert "Cells filled by iterative: 10, in these columns: double." in out
     assert "14 empty cells stay empty, in columns that are not of numbers: kind" in err
     filled = (tmp_path / "sizes-completed.csv").read_text("utf-8").split("\n")
     assert filled[5] == "4,8,a"

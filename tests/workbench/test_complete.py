@@ -48,7 +48,8 @@ def generators(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
         def find(self, name: str) -> object:
             if name != "flow":
                 raise RunError("There is no generator of that name.")
-            return SimpleNamespace(name="flow-1", data=SimpleNamespace(input_shape=(1, 28, 28)), learner=self.learner)
+            data = SimpleNamespace(input_shape=(1, 28, 28), digests={"train": "abc"})
+            return SimpleNamespace(name="flow-1", data=data, learner=self.learner)
 
         def learner(self, device: str) -> Flow:
             asked.append(("learner", device))
@@ -113,7 +114,7 @@ def test_fillers_are_baselines_or_generators(
     assert generators == []
     flow = filler_of("flow", never, tmp_path, device="cpu")
     assert generators == [("store", tmp_path), ("learner", "cpu")]
-    assert (flow.name, flow.shape, flow.several) == ("flow-1", (28, 28), True)
+    assert (flow.name, flow.shape, flow.several, flow.learned) == ("flow-1", (28, 28), True, "abc")
     first, _ = complete(pictures(2), flow, draws=2)
     assert (first.fillings[0] != first.fillings[1]).any()
     np.testing.assert_array_equal(first.fillings[:, :14], np.broadcast_to(first.holed.given[:14], (2, 14, 28)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +110,25 @@ def test_a_run_without_images_held_out_says_how(source: Path, tmp_path: Path) ->
         benchmark(bare, [], [parse("0.5")])
 
 
+def test_a_generator_that_saw_the_images_is_named(run: Run, source: Path) -> None:
+    splits = data_verb.load(str(source))
+    oracle = Oracle(part_of(run, "validation"))
+    for learned, split, seen in (
+        (splits.train.digest, "validation", ("oracle",)),
+        (splits.train.digest, "test", ()),
+        ("other", "validation", ()),
+    ):
+        oracle.learned = learned
+        assert benchmark(run, [oracle], [parse("0.5")], images=3, split=split, device="cpu").seen == seen
+
+
 def test_the_page_holds_figures_and_examples(run: Run, tmp_path: Path) -> None:
     oracle = Oracle(part_of(run, "validation"), noise=0.1)
     fillers = [baseline("knn", part_of(run, "train")), oracle]
     found = benchmark(run, fillers, [parse("half-bottom"), parse("0.2-0.4")], images=10, draws=2, device="cpu")
+    assert "May have learned" not in write_page(found, tmp_path / "p.html", "en").read_text("utf-8")
+    seen = write_page(replace(found, seen=("flow-1", "flow-2")), tmp_path / "p.html", "en").read_text("utf-8")
+    assert "flatters it: flow-1, flow-2." in seen
     for language, says in (("en", "against the best baseline"), ("zh", "knn")):
         text = write_page(found, tmp_path / f"{language}.html", language).read_text("utf-8")
         assert says in text
