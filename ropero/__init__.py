@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ropero.errors import RoperoError as RoperoError
     from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
+    from ropero.workbench.completing import complete as complete
+    from ropero.workbench.completing import complete_table as complete_table
     from ropero.workbench.notebook import compare as compare
     from ropero.workbench.notebook import explore as explore
     from ropero.workbench.notebook import import_model as import_model
@@ -39,6 +41,8 @@ _HOMES = {
     "TrainConfig": "ropero.training.config",
     "Trained": "ropero.workbench.trained",
     "compare": "ropero.workbench.notebook",
+    "complete": "ropero.workbench.completing",
+    "complete_table": "ropero.workbench.completing",
     "explore": "ropero.workbench.notebook",
     "import_model": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
@@ -61,6 +65,8 @@ __all__ = [
     "Trained",
     "__version__",
     "compare",
+    "complete",
+    "complete_table",
     "explore",
     "import_model",
     "list_runs",

@@ -5,7 +5,7 @@ Knows files and shapes; knows nothing of what fills them. Legend: N pictures, H 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ class Holed:
 
 
 def holed(
-    names: Sequence[str],
+    sources: Sequence[str | NDArray[Any]],
     shape: tuple[int, ...],
     missing: Missing | None = None,
     *,
@@ -74,11 +74,12 @@ def holed(
     stdin: bytes = b"",
     invert: str = "auto",
 ) -> list[Holed]:
-    """Pictures and arrays of files, fitted into (H, W) or (H, W, 3), and what is missing of each.
+    """Pictures, fitted into (H, W) or (H, W, 3), and arrays of one image or many, and what is missing of each.
 
-    Missing are transparent pixels of pictures, numbers that are none (NaN) in .npy arrays, and what `missing` says.
+    Missing are transparent pixels of pictures, numbers that are none (NaN) in arrays, and what `missing` says.
 
     Args:
+        sources: names of files, pictures or .npy; or arrays themselves.
         seed: of what is missing by chance. stdin: what the name "-" stands for.
         invert: "auto" exchanges light and dark of a grey picture whose known edge is light; "yes" or "no".
 
@@ -87,11 +88,8 @@ def holed(
         UsageError: nothing is missing of any.
     """
     found: list[Holed] = []
-    for name in names:
-        content = read(name, stdin)
-        shown = name.removesuffix(":") if name == STDIN else name
-        some = _arrays(shown, content, shape) if content[:6] == _NUMPY else [_picture(shown, content, shape)]
-        for one in some:
+    for source in sources:
+        for one in _opened(source, shape, stdin):
             known = one.known
             if missing is not None:
                 known = known & missing.known(1, shape[0], shape[1], seed, first=len(found))[0]
@@ -105,6 +103,17 @@ def holed(
               "--missing half-bottom.")
         )  # fmt: skip
     return found
+
+
+def _opened(source: str | NDArray[Any], shape: tuple[int, ...], stdin: bytes) -> Iterable[Holed]:
+    """What one source holds, with the holes that it brings."""
+    if not isinstance(source, str):
+        return _arrays("array", source, shape)
+    content = read(source, stdin)
+    name = source.removesuffix(":") if source == STDIN else source
+    if content[:6] == _NUMPY:
+        return _arrays(name, read_npy(name, content), shape)
+    return [_picture(name, content, shape)]
 
 
 def _light(given: NDArray[Any], known: Known) -> bool:
@@ -126,9 +135,8 @@ def _picture(name: str, content: bytes, shape: tuple[int, ...]) -> Holed:
     return Holed(name, given, known, fitted=pixels.shape[:2] != shape[:2])
 
 
-def _arrays(name: str, content: bytes, shape: tuple[int, ...]) -> Iterator[Holed]:
-    """The images of a .npy file: one or many of this shape, uint8 or floats 0 to 1, those that are none missing."""
-    array = read_npy(name, content)
+def _arrays(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> Iterator[Holed]:
+    """The images of an array: one or many of this shape, uint8 or floats 0 to 1, those that are none missing."""
     if array.shape[-1:] == (1,) and len(shape) == 2:
         array = array[..., 0]
     stack = array[None] if array.ndim == len(shape) else array
