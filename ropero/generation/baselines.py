@@ -123,9 +123,7 @@ class Smooth(Filler):
                 channels = shown.transpose(1, 2, 0, 3).reshape(*images.shape[1:3], -1)
                 solved = inpaint_biharmonic(channels, ~known[some[0]], channel_axis=-1)
                 solved = solved.reshape(*images.shape[1:3], len(some), -1).transpose(2, 0, 1, 3)
-                seen = shown[:, known[some[0]]]  # (n, known pixels, C); a surface may swing far beyond them
-                low, high = (edge(seen, axis=(1, 2))[:, None, None, None] for edge in (np.min, np.max))
-                found[some] = np.clip(solved, low, high).reshape(len(some), *images.shape[1:])
+                found[some] = solved.reshape(len(some), *images.shape[1:])
         return found.astype(np.float32)[None]
 
 

@@ -71,7 +71,8 @@ def fill(values: Rows, method: str, draws: int = 1, seed: int = 0) -> Rows:
                 raise UsageError(t("The table is too large for regressions; knn, mean and median take less."))
             span = (low - centre) / scale, (high - centre) / scale
             found = rows.regressed(plain, draws, seed, *span, columns=_PREDICTORS)
-    return np.where(np.isnan(values), np.clip(found * scale + centre, low, high), values)
+    filled = np.clip(found * scale + centre, low, high)  # what lay at an end may have been rounded past it
+    return np.where(np.isnan(values), filled, values)
 
 
 def _spans(values: Rows) -> tuple[Rows, Rows, Rows, Rows]:

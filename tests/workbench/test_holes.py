@@ -124,6 +124,15 @@ def test_what_is_missing_by_chance_is_other_for_each_picture_and_adds_to_the_fil
     assert all((a.known == b.known).all() for a, b in zip(found, again, strict=True))
 
 
+def test_what_is_asked_for_is_missing_besides_what_the_file_lacks(tmp_path: Path) -> None:
+    values = np.full((28, 28), 0.25)
+    values[2, 3] = np.nan
+    (one,) = holed([values], GREY, parse("half-bottom"))
+    expected = np.ones((28, 28), bool)
+    expected[14:] = expected[2, 3] = False
+    np.testing.assert_array_equal(one.known, expected)
+
+
 def test_masks_come_from_pictures_and_arrays(tmp_path: Path) -> None:
     mask = np.zeros((28, 28), bool)
     mask[3:7, 2:20] = True

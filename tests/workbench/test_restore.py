@@ -82,6 +82,21 @@ def test_several_fillings_are_judged_alone_and_by_their_mean(run: Run) -> None:
     assert len(only.holes[0].rows) == 1
 
 
+def test_the_mean_of_several_is_judged_by_mean_probabilities(run: Run) -> None:
+    part = part_of(run, "validation")
+    oracle = Oracle(part, noise=0.9)
+    known = parse("0.9").known(30, 28, 28)
+    found = benchmark(run, [oracle], [parse("0.9")], draws=7, device="cpu").holes[0].rows
+    truth = part.images.astype(np.float32) / np.float32(255)
+    model, said = run.model("cpu"), []
+    for filled in oracle.fill(truth, known, 7):
+        pixels = np.where(known, part.images, np.rint(filled * 255)).astype(np.uint8)
+        said.append(probabilities(model, pixels))
+    np.testing.assert_array_equal(found[1].correct, said[0].argmax(1) == part.labels)
+    np.testing.assert_array_equal(found[2].correct, np.mean(said, 0).argmax(1) == part.labels)
+    assert (found[1].correct != found[2].correct).any()
+
+
 def test_images_and_holes_are_the_same_for_a_seed_and_all_fillers(run: Run) -> None:
     fillers = [baseline(name, part_of(run, "train")) for name in ("mean", "median")]
     asked = {seed: benchmark(run, fillers, [parse("0.3")], images=12, seed=seed, device="cpu") for seed in (0, 1)}
