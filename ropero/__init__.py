@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ropero.errors import RoperoError as RoperoError
     from ropero.training.callbacks import Callback as Callback
     from ropero.training.config import TrainConfig as TrainConfig
+    from ropero.workbench.completing import complete as complete
+    from ropero.workbench.completing import complete_table as complete_table
     from ropero.workbench.generator import Generator as Generator
     from ropero.workbench.generator import open_generator as open_generator
     from ropero.workbench.generator import train_generator as train_generator
@@ -43,6 +45,8 @@ _HOMES = {
     "TrainConfig": "ropero.training.config",
     "Trained": "ropero.workbench.trained",
     "compare": "ropero.workbench.notebook",
+    "complete": "ropero.workbench.completing",
+    "complete_table": "ropero.workbench.completing",
     "explore": "ropero.workbench.notebook",
     "import_model": "ropero.workbench.notebook",
     "list_runs": "ropero.workbench.notebook",
@@ -68,6 +72,8 @@ __all__ = [
     "Trained",
     "__version__",
     "compare",
+    "complete",
+    "complete_table",
     "explore",
     "import_model",
     "list_runs",

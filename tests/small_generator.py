@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from ropero.data.dataset import Splits
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import LEARNERS, Learner, Shape
+from ropero.generation.kinds import LEARNERS
+from ropero.generation.learner import Learner, Shape
 from ropero.generators import GeneratorRun, GeneratorStore
 from ropero.workbench.generate import train_generator
 

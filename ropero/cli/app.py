@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from ropero import texts
 from ropero.cli import (
     compare,
+    complete,
     completion,
     data,
     evaluate,
@@ -62,6 +63,7 @@ def build() -> App:
     compare.register(app)
     explain.register(app)
     predict.register(app)
+    complete.register(app)
     runs.register(app)
     suspects.register(app)
     report.register(app)

@@ -29,6 +29,7 @@ MAX_PIXELS = 64_000_000  # a telephone's best camera; more is taken for a decomp
 KEPT_SIDE = 96  # pictures of one size up to this side are kept as they are
 DEFAULT_SIDE = 64
 MAX_SIDE = 1024
+_TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")  # Pillow's modes of pictures that may be so
 _ORIENTATION = 0x0112  # the EXIF tag; values from 5 up exchange width and height
 
 # A picture to decode: its name for messages, and where its bytes are.
@@ -100,10 +101,23 @@ def decode(source: Source, *, side: int | None = None) -> Image.Image:
         return flat.copy() if flat is image else flat
 
 
+def see_through(source: Source) -> NDArray[np.bool_]:
+    """(height, width) of a picture upright, True where it is wholly transparent. Raises DataError as `decode`."""
+    with _opened(source) as image:
+        image.load()
+        upright = image
+        with suppress(Exception):
+            upright = ImageOps.exif_transpose(image)
+        if upright.mode not in _TRANSPARENT and "transparency" not in image.info:
+            return np.zeros((upright.height, upright.width), bool)
+        clear: NDArray[np.bool_] = np.asarray(upright.convert("RGBA").getchannel("A")) == 0
+        return clear
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return Image.fromarray(_eight_bits(np.asarray(image), image.mode))
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         opaque = Image.alpha_composite(white, layer)

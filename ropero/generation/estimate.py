@@ -9,7 +9,7 @@ import torch
 from ropero.data.batches import to_device
 from ropero.data.dataset import Dataset
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import learner
+from ropero.generation.kinds import learner
 from ropero.runtime import keep_freed_memory, mix_seed, resolve_device, resolve_precision
 
 STEPS = 4

@@ -13,7 +13,8 @@ import torch
 import ropero
 from ropero.errors import RunError
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import Learner, Shape, learner
+from ropero.generation.kinds import learner
+from ropero.generation.learner import Learner, Shape
 from ropero.models.checkpoint import MAX_CLASSES, WEIGHTS, check_weights, read_weights, write_weights
 from ropero.storage import check_format, read_json, write_json
 from ropero.texts import t

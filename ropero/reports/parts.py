@@ -285,7 +285,14 @@ def _weight_bytes(run: Run) -> int:
 
 
 # What the ledger calls them, in every language.
-_VERBS = (mark("evaluate"), mark("predict"), mark("explain"), mark("robustness"), mark("strangers"))
+_VERBS = (
+    mark("evaluate"),
+    mark("predict"),
+    mark("explain"),
+    mark("complete"),
+    mark("robustness"),
+    mark("strangers"),
+)
 
 
 def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:

@@ -92,11 +92,7 @@ def predict_files(
         return []
     named: list[tuple[str, Images]] = []
     for name in names:
-        if name != STDIN and Path(name).is_dir():
-            raise DataError(t("{path} is a folder; name the pictures in it, as in {path}/*.jpg.", path=name))
-        content = stdin if name == STDIN else _read(Path(name))
-        if len(content) > LIMIT_BYTES:
-            raise DataError(t("{path} is larger than {limit} MB.", path=name, limit=LIMIT_BYTES >> 20))
+        content = read(name, stdin)
         images = (
             _arrays(name, content) if content[:6] == b"\x93NUMPY" else [np.asarray(pictures.decode((name, content)))]
         )
@@ -267,13 +263,23 @@ def _edge_is_light(image: Images) -> bool:
     return bool(np.median(edge) > 127)
 
 
-def _read(path: Path) -> bytes:
-    """A file, but no more than a byte beyond the limit, whatever it says of its size."""
-    try:
-        with path.open("rb") as file:
-            return bytes(read_at_most(file, LIMIT_BYTES + 1))
-    except OSError as error:
-        raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
+def read(name: str, stdin: bytes = b"") -> bytes:
+    """A picture's file or standard input, read no further than the limit, whatever it says of its size.
+
+    Raises DataError for a folder, and a file that is too large or cannot be read.
+    """
+    path, content = Path(name), stdin
+    if name != STDIN and path.is_dir():
+        raise DataError(t("{path} is a folder; name the pictures in it, as in {path}/*.jpg.", path=name))
+    if name != STDIN:
+        try:
+            with path.open("rb") as file:
+                content = bytes(read_at_most(file, LIMIT_BYTES + 1))
+        except OSError as error:
+            raise DataError(t("Cannot read {path}: {reason}", path=path, reason=error.strerror or error)) from error
+    if len(content) > LIMIT_BYTES:
+        raise DataError(t("{path} is larger than {limit} MB.", path=name, limit=LIMIT_BYTES >> 20))
+    return content
 
 
 def _arrays(name: str, content: bytes) -> list[Images]:

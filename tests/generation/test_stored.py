@@ -11,7 +11,7 @@ import torch
 from ropero.errors import RunError
 from ropero.generation import stored
 from ropero.generation.config import GeneratorConfig
-from ropero.generation.learner import LEARNERS, learner
+from ropero.generation.kinds import LEARNERS, learner
 
 CONFIG = GeneratorConfig(precision="fp32", device="cpu")
 CPU = torch.device("cpu")
