@@ -179,6 +179,16 @@ class Labelled:
         real, made = self.real_accuracy, self.agreement
         return None if real is None or made is None else apart(made, real)
 
+    @property
+    def usable(self) -> Measured | None:
+        """Share of the images that are taken for what was wanted, and are not rejected; None where nothing was wanted
+        or nothing judges."""
+        if self.agrees is None or self.verdicts is None:
+            return None
+        kept = self.agrees.copy()
+        kept[self.rejected] = False
+        return Measured.share(int(kept.sum()), len(self))
+
     def verdict_counts(self) -> dict[str, int]:
         """How many images got each verdict; empty where nothing judges."""
         if self.verdicts is None:
@@ -208,6 +218,7 @@ class Labelled:
             "conditional_accuracy": hit and vars(hit),
             "accuracy_on_real_images": self.real_accuracy and vars(self.real_accuracy),
             "conditional_accuracy_above_real": self.gap and vars(self.gap),
+            "as_wanted_and_not_rejected": self.usable and vars(self.usable),
             "distance_of_class_shares": {**vars(distance), "by_chance": self.distance_by_chance},
             "classes": {
                 name: {

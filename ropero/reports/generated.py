@@ -35,7 +35,7 @@ from ropero.storage import human_bytes, write_text
 from ropero.texts import language, mark, t
 from ropero.texts.numbers import Numbers
 
-SHOWN, OTHERS, REJECTED, NEAREST, GROWN = 60, 20, 20, 12, 12
+SHOWN, OTHERS, REJECTED, NEAREST, GROWN = 60, 20, 20, 12, 16
 LARGEST_ANIMATION = 4 << 20  # bytes of one that is put into the page
 _DIGITS = {"frechet": 2, "kernel": 4}  # behind the point; the others get three
 _LINES = (mark("generator"), mark("discriminator"), mark("spread"))  # what a history calls them
@@ -48,7 +48,8 @@ class Nearest:
     Attributes:
         samples, neighbours: (N, H, W[, C]) uint8, the first of them; rows: where those training images stand.
         distances: (M,) of all samples that were looked at, in the order of `samples`, to the nearest training image.
-        usual: the same of real images that were held out.
+        usual: the same of real images. unseen: whether those were no training images; else each was looked for among
+            the others.
     """
 
     samples: Images
@@ -56,16 +57,17 @@ class Nearest:
     rows: Sequence[int]
     distances: NDArray[np.floating]
     usual: NDArray[np.floating]
+    unseen: bool = True
 
     @cached_property
     def limit(self) -> float:
-        """What 1 % of the real images held out are nearer than."""
+        """What 1 % of the real images are nearer than."""
         return float(np.quantile(self.usual, generated_words.COPIED))
 
     @property
     def copied(self) -> Measured:
-        """Share of the samples that are nearer than that."""
-        return Measured.share(int((self.distances < self.limit).sum()), len(self.distances))
+        """Share of the samples that are as near as that, or nearer."""
+        return Measured.share(int((self.distances <= self.limit).sum()), len(self.distances))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -222,7 +224,6 @@ def _label(content: Content, found: Labelled) -> dict[str, Any]:
     figure = generator_figures.balance(found.balance, found.expected, shares, found.classes)
     confusion = found.confusion
     return {
-        "words": generated_words.labels(found, content.by),
         "difference": generated_words.difference(found),
         "balance": parts.svg(as_svg(figure, t("Share of the pictures that are taken for each class"))),
         "rows": label_rows(found),
@@ -300,8 +301,8 @@ def _nearest(found: Nearest) -> dict[str, Any]:
         "words": generated_words.memorised(found),
         "figure": parts.svg(as_svg(figure, t("Distances to the nearest training image"))),
         "pairs": [
-            (thumbnail(sample), thumbnail(beside), n.whole(int(row)), n.decimal(float(distance), 2),
-             bool(distance < found.limit))
+            (thumbnail(sample), thumbnail(beside), n.whole(int(row)), n.decimal(float(distance), 3),
+             bool(distance <= found.limit))
             for sample, beside, row, distance in places
         ],
     }  # fmt: skip
@@ -320,17 +321,22 @@ def _curves(history: Sequence[GeneratorEpoch]) -> list[Markup]:
     return [parts.svg(as_svg(figure, t("{title} by epoch", title=title))) for figure, title in drawn]
 
 
+def milestones(epochs: Sequence[int]) -> list[int]:
+    """Some epochs to show, each a share more than the last: early ones change most."""
+    if not epochs:
+        return []
+    return [epochs[at] for at in np.unique(np.geomspace(1, len(epochs), GROWN).round().astype(int) - 1)]
+
+
 def _grown(trained: Trained) -> dict[str, Any] | None:
-    """The garments at some epochs, each doubling the last: early ones change most. A row for each garment."""
+    """The garments at each epoch that there is; a row for each garment."""
     if not trained.grown:
         return None
-    places = np.unique(np.geomspace(1, len(trained.grown), GROWN).round().astype(int) - 1)
-    chosen = [trained.grown[at] for at in places]
-    n, count = Numbers.current(), len(chosen[0][1])
+    n, count = Numbers.current(), len(trained.grown[0][1])
     names = [t(name) for name in trained.grown_names] or [""] * count
     return {
-        "epochs": [n.whole(epoch) for epoch, _ in chosen],
-        "rows": [(names[at], [thumbnail(pictures[at]) for _, pictures in chosen]) for at in range(count)],
+        "epochs": [n.whole(epoch) for epoch, _ in trained.grown],
+        "rows": [(names[at], [thumbnail(pictures[at]) for _, pictures in trained.grown]) for at in range(count)],
     }
 
 

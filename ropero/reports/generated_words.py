@@ -5,7 +5,9 @@ Knows nothing of HTML. Sentences come translated, in the language in force.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +17,7 @@ from ropero.evaluation.generation_score import GenerationScore
 from ropero.evaluation.judge import NOT_A_GARMENT, WORDS
 from ropero.generation.config import GeneratorConfig
 from ropero.generation.loop import GeneratorEpoch
-from ropero.texts import joined, t, tn
+from ropero.texts import joined, mark, t, tn
 from ropero.texts.numbers import Numbers
 
 if TYPE_CHECKING:
@@ -48,8 +50,8 @@ def _agreement(found: Labelled, by: str) -> list[str]:
     if gap is None or real is None:
         return said
     if gap.low > 0:
-        message = t("That is more than the {real} that it gets right of real images: the pictures are more typical of "
-                    "their class than real ones.", real=n.percent(real.value))  # fmt: skip
+        message = t("That is more than the {real} that it gets right of real images: these pictures are easier to tell "
+                    "apart.", real=n.percent(real.value))  # fmt: skip
     elif gap.high < 0:
         message = t("Of real images it gets {real} right, more than that.", real=n.percent(real.value))
     else:
@@ -106,17 +108,18 @@ def _rejected(found: Labelled) -> list[str]:
     said = tn(
         "One picture is rejected as not a garment.", "{n} pictures are rejected as not a garment.", count
     ) if count else t("No picture is rejected as not a garment.")  # fmt: skip
-    real = found.real
-    if real is None or real.verdicts is None:
-        return [said]
-    return [
-        said,
-        t(
-            "That is {share} of them; of real images it rejects {real}.",
-            share=n.percent(count / len(found)),
-            real=n.percent(real.verdicts[WORDS.index(NOT_A_GARMENT)] / real.images),
-        ),
-    ]
+    all_said, real, usable = [said], found.real, found.usable
+    if real is not None and real.verdicts is not None:
+        all_said.append(
+            t(
+                "That is {share} of them; of real images it rejects {real}.",
+                share=n.percent(count / len(found)),
+                real=n.percent(real.verdicts[WORDS.index(NOT_A_GARMENT)] / real.images),
+            )
+        )
+    if usable is not None and count:
+        all_said.append(t("As wanted and not rejected are {share}.", share=n.percent(usable.value)))
+    return all_said
 
 
 def score(found: GenerationScore) -> list[str]:
@@ -161,16 +164,18 @@ def how_scored(found: GenerationScore) -> list[str]:
 def memorised(found: Nearest) -> list[str]:
     """Whether samples are copies of training images."""
     n, share = Numbers.current(), found.copied
-    said = [
-        t(
-            "{share} of {images} samples are nearer to a training image than 99% of the real images held out are "
-            "(95% interval {low} to {high}).",
-            share=n.percent(share.value),
-            images=n.whole(len(found.distances)),
-            low=n.percent(share.low),
-            high=n.percent(share.high),
+    if found.unseen:
+        message = mark(
+            "{share} of {images} samples are nearer to a training image than 99% of the real images are that it did "
+            "not learn from (95% interval {low} to {high})."
         )
-    ]
+    else:
+        message = mark(
+            "{share} of {images} samples are nearer to a training image than 99% of the training images are to each "
+            "other (95% interval {low} to {high})."
+        )
+    ends = {"low": n.percent(share.low), "high": n.percent(share.high)}
+    said = [t(message, share=n.percent(share.value), images=n.whole(len(found.distances)), **ends)]
     if share.low > COPIED:
         return [*said, t("That is more than the 1% that chance gives: some are nearly copies, or plainer than real "
                          "images.")]  # fmt: skip
@@ -211,6 +216,21 @@ def recipe(config: GeneratorConfig, history: Sequence[GeneratorEpoch], images: i
             )
         )
     return said
+
+
+def command(config: GeneratorConfig, source: str, image_size: int | None = None) -> str:
+    """What to type to train this generator again; what to call in Python for data that have no name to type."""
+    changed = {one.name: getattr(config, one.name) for one in fields(config) if one.name != "generator"}
+    changed = {
+        name: int(value) if isinstance(value, float) and value == int(value) else value
+        for name, value in changed.items()
+        if value != getattr(GeneratorConfig(), name) or name in ("epochs", "seed")
+    }
+    if not source:
+        return f"rp.train_generator(data, {config.generator!r}{''.join(f', {a}={b!r}' for a, b in changed.items())})"
+    said = ["ropero", "generate", "--train", config.generator, "--data", source]
+    said += [] if image_size is None else ["--image-size", str(image_size)]
+    return shlex.join([*said, *(word for a, b in changed.items() for word in (f"--{a.replace('_', '-')}", str(b)))])
 
 
 def curves(history: Sequence[GeneratorEpoch]) -> list[str]:

@@ -79,13 +79,13 @@ def balance(
 
 
 def distances(made: NDArray[np.floating], usual: NDArray[np.floating], limit: float, *, theme: Theme = LIGHT) -> Figure:
-    """How far samples (N,) and real images held out (M,) are from their nearest training image, and the limit below
+    """How far samples (N,) and real images (M,) are from their nearest training image, and the limit below
     which a sample is called a copy."""
     figure = blank(4.9, 3.2, theme)
     axes = figure.subplots()
     dress(axes, theme, grid="y")
     edges = np.linspace(0, float(max(made.max(), usual.max())) * 1.02 + 1e-9, BINS + 1)
-    lines = ((usual, theme.muted, "--", t("Real images held out")), (made, theme.blue, "-", t("Samples")))
+    lines = ((usual, theme.muted, "--", t("Real images")), (made, theme.blue, "-", t("Samples")))
     for values, colour, dash, name in lines:
         counts = np.histogram(values, edges)[0] / len(values)
         axes.stairs(counts, edges, color=colour, linestyle=dash, linewidth=1.6, label=name)

@@ -8,6 +8,7 @@ Legend: N pictures, K classes, D features.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ropero.data.dataset import Dataset, Images, Labels
-from ropero.errors import UsageError, unknown
+from ropero.errors import RunError, UsageError, unknown
 from ropero.evaluation import generation_score
 from ropero.evaluation.generated import Labelled, Real
 from ropero.evaluation.generation_score import GenerationScore
@@ -28,7 +29,7 @@ from ropero.storage import read_json, write_json
 from ropero.texts import t
 from ropero.workbench.engine import of_run
 
-Make = Callable[[Sequence[int], Labels | None], Images]  # the pictures of these seeds, of these classes
+Make = Callable[[Sequence[int], Labels | None], Images]  # pictures of these seeds, of these classes
 Features = Callable[[Images], NDArray[np.floating]]  # (N, D) of N images
 Told = Callable[[int, int], None]
 
@@ -137,25 +138,39 @@ def score(
     return generation_score.score(of_real, made, of_others, features=name, split=real.split)
 
 
-def keep(folder: Path, weights_sha256: str, *, labelled: tuple[str, Labelled] | None = None,
-         scored: GenerationScore | None = None) -> None:  # fmt: skip
-    """Store what was found beside a generator's weights, which it belongs to. labelled: what labelled, and its
-    answers."""
-    if labelled is not None:
-        by, found = labelled
-        write_json(folder / LABELS, {"by": by, "weights_sha256": weights_sha256, **found.to_json()})
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """What a classifier, called `by`, said of the pictures of a seed and the numbers after it."""
+
+    found: Labelled
+    by: str
+    seed: int
+
+
+def keep(
+    folder: Path, weights_sha256: str, *, labels: Labelling | None = None, scored: GenerationScore | None = None
+) -> None:
+    """Store what was found beside a generator's weights, which it belongs to."""
+    if labels is not None:
+        notes = {"by": labels.by, "seed": labels.seed, "weights_sha256": weights_sha256}
+        write_json(folder / LABELS, {**notes, **labels.found.to_json()})
     if scored is not None:
         write_json(folder / SCORE, {"weights_sha256": weights_sha256, **scored.to_json()})
 
 
-def kept_labels(folder: Path, weights_sha256: str) -> tuple[str, Labelled] | None:
-    """The answers that were kept for these weights, and what gave them; None where there are none."""
+def kept_labels(folder: Path, weights_sha256: str) -> Labelling | None:
+    """The answers that were kept for these weights; None where there are none. Raises RunError for damaged ones."""
     found = _kept(folder / LABELS, weights_sha256)
-    return None if found is None else (str(found.get("by", "")), Labelled.from_json(found))
+    if found is None:
+        return None
+    seed = found.get("seed")
+    if not isinstance(seed, int) or seed < 0:
+        raise RunError(t("The stored labels of generated images are damaged: {reason}", reason="seed"))
+    return Labelling(Labelled.from_json(found), str(found.get("by", "")), seed)
 
 
 def kept_score(folder: Path, weights_sha256: str) -> GenerationScore | None:
-    """The score that was kept for these weights; None where there is none."""
+    """The score that was kept for these weights; None where there is none. Raises RunError for a damaged one."""
     found = _kept(folder / SCORE, weights_sha256)
     return None if found is None else GenerationScore.from_json(found)
 

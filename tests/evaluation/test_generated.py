@@ -70,7 +70,10 @@ def test_what_is_rejected() -> None:
     assert found.verdict_counts() == {"sure": 3, "unsure": 1, "not a garment": 2}
     assert found.rejected.tolist() == [2, 5]
     assert [found.word(at) for at in range(3)] == ["sure", "unsure", "not a garment"]
+    assert found.usable is not None
+    assert found.usable.value == pytest.approx(2 / 6)  # the third is as wanted, but rejected
     without = labelled(verdicts=None)
+    assert without.usable is None
     assert without.verdict_counts() == {}
     assert without.rejected.tolist() == []
     assert without.word(0) == ""

@@ -17,7 +17,7 @@ from ropero.evaluation.generation_score import FIGURES, Figure, GenerationScore
 from ropero.evaluation.ledger import Opening
 from ropero.generation.config import GeneratorConfig
 from ropero.generation.loop import GeneratorEpoch
-from ropero.reports import generated
+from ropero.reports import generated, generated_words
 from ropero.reports.generated import Content, Nearest, Trained
 from ropero.texts import language
 
@@ -51,7 +51,7 @@ def trained(**changes: Any) -> Trained:
         "weights_sha256": "ab" * 32,
         "created": "2026-11-22T01:02:03.000000+00:00",
         "command": "ropero generate --train dcgan --data synthetic",
-        "grown": [(epoch, PICTURES[epoch : epoch + 4]) for epoch in range(21)],
+        "grown": [(epoch, PICTURES[epoch : epoch + 4]) for epoch in generated.milestones(range(21))],
         "grown_names": ("stripe", "block", "ring", "stripe"),
         "animation": b"GIF89a",
     }
@@ -133,6 +133,7 @@ def test_it_says_what_the_classifier_saw() -> None:
     assert "3.3 points against real images" in said
     assert said.count("✗ ") >= 6
     assert "5 pictures are rejected as not a garment. That is 5.6% of them; of real images it rejects 1.0%." in said
+    assert "As wanted and not rejected are 87.8%." in said
     # Each is marked by colour, frame and sign; wrong ones are shown twice, as they came and as the surest.
     assert page.count('<figure class="card wrong">') == 12
     assert page.count('<figure class="card refused">') == 5
@@ -141,7 +142,7 @@ def test_it_says_what_the_classifier_saw() -> None:
 
 def test_agreement_above_real_images_is_no_praise() -> None:
     said = text(generated.page(content(labelled=answers(90, 0))))
-    assert "more typical of their class than real ones" in said
+    assert "these pictures are easier to tell apart" in said
     assert "Every picture is taken for what was wanted." in said
     worse = text(generated.page(content(labelled=answers(90, 40))))
     assert "Of real images it gets 90.0% right, more than that." in worse
@@ -184,6 +185,7 @@ def test_the_garments_grow_from_the_untrained_to_the_last() -> None:
     heads = re.findall(r'<th scope="col">(\w+)</th>', table[0])
     assert heads[:3] == ["Epoch", "0", "1"]
     assert heads[-1] == "20"
+    assert len(heads) < 16
     assert table[0].count("<img") == 4 * (len(heads) - 1)
     assert "data:image/gif;base64,R0lGODlh" in page
     large = replace(trained(), animation=b"GIF89a" + bytes(generated.LARGEST_ANIMATION))
@@ -217,3 +219,22 @@ def test_colour_pictures_are_shown_too() -> None:
     colour = np.repeat(PICTURES[..., None], 3, axis=3)
     page = generated.page(content(samples=colour, trained=trained(grown=[(0, colour[:4])], shape=(3, 28, 28))))
     assert "28 × 28 × 3" in text(page)
+
+
+def test_the_command_says_what_differs_from_the_protocol() -> None:
+    config = GeneratorConfig(epochs=30, learning_rate=1e-4, minutes=20, seed=3)
+    assert generated_words.command(config, "my data", 32) == (
+        "ropero generate --train dcgan --data 'my data' --image-size 32 --epochs 30 --learning-rate 0.0001 "
+        "--minutes 20 --seed 3"
+    )
+    assert generated_words.command(GeneratorConfig(), "") == "rp.train_generator(data, 'dcgan', epochs=100, seed=0)"
+
+
+def test_early_epochs_are_shown_before_late_ones() -> None:
+    chosen = generated.milestones(range(1001))
+    assert chosen[:3] == [0, 1, 2]
+    assert chosen[-1] == 1000
+    assert len(chosen) <= generated.GROWN
+    assert np.all(np.diff(np.diff(chosen)) >= 0), "the steps grow"
+    assert generated.milestones([]) == []
+    assert generated.milestones([0, 5]) == [0, 5]

@@ -18,7 +18,7 @@ from ropero.storage import read_json, write_json
 from ropero.training.config import TrainConfig
 from ropero.workbench import judge_generated
 from ropero.workbench.evaluate import evaluate
-from ropero.workbench.judge_generated import keep, kept_labels, kept_score, label, score
+from ropero.workbench.judge_generated import Labelling, keep, kept_labels, kept_score, label, score
 from ropero.workbench.train import train
 
 CONFIG = TrainConfig(network="softmax", epochs=4, batch_size=32, learning_rate=0.01, erase=0.0, flip="none")
@@ -121,15 +121,17 @@ def test_what_was_found_is_kept_for_the_weights_it_was_found_with(tmp_path: Path
     found = label(run, made(range(30), None))
     scored = score(made, features, synthetic(60, seed=1, split="validation"), synthetic(60, seed=5), name="means",
                    conditional=True, samples=60, draws=2)  # fmt: skip
-    keep(tmp_path, "ab", labelled=("a run", found), scored=scored)
+    keep(tmp_path, "ab", labels=Labelling(found, "a run", 7), scored=scored)
     again = kept_labels(tmp_path, "ab")
     assert again is not None
-    assert again[0] == "a run"
-    assert again[1].to_json() == found.to_json()
+    assert (again.by, again.seed) == ("a run", 7)
+    assert again.found.to_json() == found.to_json()
     assert kept_score(tmp_path, "ab") == scored
     assert kept_labels(tmp_path, "cd") is None
     assert kept_score(tmp_path, "cd") is None
     path = tmp_path / judge_generated.LABELS
-    write_json(path, {**read_json(path), "answers": {}})
-    with pytest.raises(RunError, match="damaged"):
-        kept_labels(tmp_path, "ab")
+    whole = read_json(path)
+    for damage in ({"answers": {}}, {"seed": -1}, {"seed": "7"}):
+        write_json(path, {**whole, **damage})
+        with pytest.raises(RunError, match="damaged"):
+            kept_labels(tmp_path, "ab")
