@@ -77,7 +77,7 @@ class GenerationScore:
         figures: by name, those of FIGURES.
         features: what made the features. width: how many there are.
         split: the part that the real images are of. real: how many there are. rows: of each draw, and of each set of
-            real images that stands beside it.
+            other real images that stands in its place. others: the part that those are of.
         neighbours: of precision, recall, density and coverage.
     """
 
@@ -85,6 +85,7 @@ class GenerationScore:
     features: str
     width: int
     split: str
+    others: str
     real: int
     rows: int
     neighbours: int = NEIGHBOURS
@@ -125,7 +126,7 @@ class GenerationScore:
             raise RunError(t("The stored score of a generator is damaged: {reason}", reason=error)) from error
 
 
-_PLAIN = {"features": str, "width": int, "split": str, "real": int, "rows": int, "neighbours": int}
+_PLAIN = {"features": str, "width": int, "split": str, "others": str, "real": int, "rows": int, "neighbours": int}
 
 
 def score(
@@ -135,6 +136,7 @@ def score(
     *,
     features: str,
     split: str,
+    others_split: str,
     neighbours: int = NEIGHBOURS,
     told: Callable[[int, int], None] | None = None,
 ) -> GenerationScore:
@@ -147,7 +149,7 @@ def score(
         real: (N, D) features of the images that are the measure.
         draws: (M, D) of samples, one array for each draw; at least one.
         others: (M', D) of further real images, in an order by chance: none of `real` may be among them.
-        features: what made them. split: the part that `real` is of.
+        features: what made them. split: the part that `real` is of. others_split: that of `others`.
         told: is told how many of how many sets are measured.
 
     Raises UsageError for too few rows.
@@ -169,6 +171,7 @@ def score(
         features=features,
         width=int(real.shape[1]),
         split=split,
+        others=others_split,
         real=len(real),
         rows=rows,
         neighbours=neighbours,

@@ -32,13 +32,12 @@ from ropero.reports.parts import Row, Score
 from ropero.reports.pictures import RIGHT, WRONG, prediction_title
 from ropero.reports.thumbnails import thumbnail
 from ropero.storage import human_bytes, write_text
-from ropero.texts import language, mark, t
+from ropero.texts import language, t
 from ropero.texts.numbers import Numbers
 
-SHOWN, OTHERS, REJECTED, NEAREST, GROWN = 60, 20, 20, 12, 16
+SHOWN, OTHERS, REJECTED, NEAREST, GROWN = 60, 20, 20, 12, 14
 LARGEST_ANIMATION = 4 << 20  # bytes of one that is put into the page
 _DIGITS = {"frechet": 2, "kernel": 4}  # behind the point; the others get three
-_LINES = (mark("generator"), mark("discriminator"), mark("spread"))  # what a history calls them
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,11 +189,14 @@ def _headline(content: Content) -> tuple[tuple[str, str, str], list[tuple[str, s
     return (t("Samples"), n.whole(len(content.samples)), t("seed {seed}", seed=content.seed)), rest
 
 
-def _summary(content: Content) -> list[str]:
-    said = [] if content.labelled is None else generated_words.labels(content.labelled, content.by)
-    said += [] if content.score is None else generated_words.score(content.score)
-    said += [] if content.nearest is None else generated_words.memorised(content.nearest)
-    return said or [t("Its pictures have not been labelled or scored yet.")]
+def _summary(content: Content) -> list[list[str]]:
+    """Paragraphs: what the classifier says, the score, whether it remembers."""
+    said = (
+        [] if content.labelled is None else generated_words.labels(content.labelled, content.by),
+        [] if content.score is None else generated_words.score(content.score),
+        [] if content.nearest is None else generated_words.memorised(content.nearest),
+    )
+    return [one for one in said if one] or [[t("Its pictures have not been labelled or scored yet.")]]
 
 
 def cards(content: Content, positions: Iterable[int]) -> list[Card]:
@@ -298,7 +300,6 @@ def _nearest(found: Nearest) -> dict[str, Any]:
     figure = generator_figures.distances(found.distances, found.usual, found.limit)
     places = zip(found.samples[:NEAREST], found.neighbours, found.rows, found.distances, strict=False)
     return {
-        "words": generated_words.memorised(found),
         "figure": parts.svg(as_svg(figure, t("Distances to the nearest training image"))),
         "pairs": [
             (thumbnail(sample), thumbnail(beside), n.whole(int(row)), n.decimal(float(distance), 3),
@@ -316,7 +317,7 @@ def _curves(history: Sequence[GeneratorEpoch]) -> list[Markup]:
     nets = {name: [one.losses[name] for one in history] for name in history[-1].losses}
     drawn = (
         (generator_figures.losses(epochs, nets, t("Loss")), t("Loss")),
-        (generator_figures.losses(epochs, {"spread": [one.spread for one in history]}, t("Spread")), t("Spread")),
+        (generator_figures.losses(epochs, {t("Spread"): [one.spread for one in history]}, t("Spread")), t("Spread")),
     )
     return [parts.svg(as_svg(figure, t("{title} by epoch", title=title))) for figure, title in drawn]
 

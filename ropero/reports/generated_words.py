@@ -146,14 +146,15 @@ def how_scored(found: GenerationScore) -> list[str]:
     n = Numbers.current()
     return [
         t(
-            "Measured on {width} features of {features}, against {real} {split} images, with {rows} samples in each of "
-            "{draws} draws; the intervals are over the draws.",
+            "Measured on {width} features of {features}, against {real} images ({split}), with {rows} samples in each "
+            "of {draws} draws; the intervals are over the draws. In their place: as many real images ({others}).",
             width=n.whole(found.width),
             features=found.features,
             real=n.whole(found.real),
             split=t(found.split),
             rows=n.whole(found.rows),
             draws=n.whole(len(found.figures["frechet"].draws)),
+            others=t(found.others),
         ),
         t("Distances of 0 are perfect; precision is the share of samples that look like real images, recall and "
           "coverage the share of real images that samples look like."),

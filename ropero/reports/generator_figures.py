@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ropero.evaluation.intervals import Measured
 from ropero.reports.style import LIGHT, SMALL, Theme, blank, dress, finish, label
-from ropero.texts import t
+from ropero.texts import mark, t
 from ropero.texts.numbers import Numbers
 
+NETS = (mark("generator"), mark("discriminator"), mark("network"))  # as a history calls them
 _LINES = ("-", "--", ":", "-.")
 BINS = 40
 
@@ -32,7 +33,7 @@ def losses(epochs: Sequence[int], by_net: Mapping[str, Sequence[float]], title: 
     for place, (name, values) in enumerate(by_net.items()):
         axes.plot(
             epochs, np.asarray(values, np.float64), _LINES[place % len(_LINES)], marker=shape, markersize=4,
-            color=colours[place % len(colours)], label=label(t(name)),
+            color=colours[place % len(colours)], label=label(t(name) if name in NETS else name),
         )  # fmt: skip
     axes.set_title(title, loc="left", fontsize=SMALL + 1.5, fontweight="bold", pad=20 if len(by_net) > 1 else 6)
     axes.set_xlabel(t("Epoch"), fontsize=SMALL)

@@ -71,21 +71,21 @@ def score_generator(
 ) -> GenerationScore:
     """How near a generator's pictures come to a part of its data; kept. A look at the test part is written down.
 
-    The floor is what the training images get that the generator learned from.
+    The floor is what other real images get: against test images those that the generator did not learn from, where
+    there are enough, else training images.
 
     Args:
         features: what figures are measured on. name: what that is called.
         split: "validation", which is the data's own or what `images` in the config left out of the training, or "test".
         splits: the data, when loaded already.
 
-    Raises UsageError where there is no such part, or too few training images for the floor.
+    Raises UsageError where there is no such part.
     """
     run, learner = generator.run, generator.learner
     splits = splits if splits is not None else reload(run)
-    learned = learned_from(run.config, splits)
     run.check_data(splits.train)
-    real = _part(run, splits, learned, split)
-    rows = np.random.default_rng(0).permutation(len(learned))[: draws * samples]
+    real, others = _real(run, splits, split)
+    others = others.take(np.random.default_rng(0).permutation(len(others))[: draws * samples])
 
     def make(seeds: Sequence[int], classes: Labels | None) -> Images:
         return sample.seeded(learner, seeds, classes)
@@ -94,7 +94,7 @@ def score_generator(
         make,
         features,
         real,
-        learned.take(rows),
+        others,
         name=name,
         conditional=bool(learner.classes),
         samples=samples,
@@ -107,24 +107,26 @@ def score_generator(
     return found
 
 
-def _part(run: GeneratorRun, splits: Splits, learned: Dataset, split: str) -> Dataset:
-    """The images that a score is measured against, which the generator did not learn from."""
+def _real(run: GeneratorRun, splits: Splits, split: str) -> tuple[Dataset, Dataset]:
+    """(the images that a score is measured against, others for the floor)."""
+    learned = learned_from(run.config, splits)
+    left = np.flatnonzero(~np.isin(splits.train.rows, learned.rows))
+    held = splits.train.take(left, "validation") if len(left) else None
+    if splits.validation is not None:
+        held = splits.validation
+        run.check_data(held)
     if split == "test":
         part = splits.part("test")
         run.check_data(part)
-        return part
+        return part, held if held is not None and len(held) >= len(part) else learned
     if split != "validation":
         raise unknown(t("split"), split, ("validation", "test"))
-    if splits.validation is not None:
-        run.check_data(splits.validation)
-        return splits.validation
-    left = np.flatnonzero(~np.isin(splits.train.rows, learned.rows))
-    if not len(left):
+    if held is None:
         raise UsageError(
             t("{run} learned from all training images: none are left to measure it by. Train it with --images 50000, "
               "for example, or give --split test.", run=run.name)
         )  # fmt: skip
-    return splits.train.take(left, "validation")
+    return held, learned
 
 
 def write_page(

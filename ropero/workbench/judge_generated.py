@@ -135,7 +135,7 @@ def score(
     wanted = np.resize(real.labels, samples) if conditional else None
     of_real, of_others = of(real.images), of(others.images[order])
     made = [of(make(range(draw * samples, (draw + 1) * samples), wanted)) for draw in range(draws)]
-    return generation_score.score(of_real, made, of_others, features=name, split=real.split)
+    return generation_score.score(of_real, made, of_others, features=name, split=real.split, others_split=others.split)
 
 
 @dataclass(frozen=True, eq=False)

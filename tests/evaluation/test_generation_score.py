@@ -21,7 +21,7 @@ def drawn(count: int, seed: int, centre: float = 0.0) -> np.ndarray:
 @pytest.fixture(scope="module")
 def found() -> GenerationScore:
     draws = [drawn(200, seed, 1.0) for seed in (1, 2, 3)]
-    return score(drawn(200, 0), draws, drawn(500, 9), features="four numbers", split="validation")
+    return score(drawn(200, 0), draws, drawn(500, 9), features="four numbers", split="validation", others_split="train")
 
 
 def test_each_figure_is_its_functions(found: GenerationScore) -> None:
@@ -29,7 +29,7 @@ def test_each_figure_is_its_functions(found: GenerationScore) -> None:
     frechet = [frechet_distance(drawn(200, 0), drawn(200, seed, 1.0)) for seed in (1, 2, 3)]
     assert found.figures["frechet"].draws == pytest.approx(frechet)
     assert found.figures["coverage"].draws[0] == coverage(drawn(200, 0), drawn(200, 1, 1.0)).coverage
-    assert (found.rows, found.real, found.width, found.split) == (200, 200, 4, "validation")
+    assert (found.rows, found.real, found.width, found.split, found.others) == (200, 200, 4, "validation", "train")
 
 
 def test_other_real_images_are_the_floor_in_sets_of_the_same_size(found: GenerationScore) -> None:
@@ -44,7 +44,9 @@ def test_other_real_images_are_the_floor_in_sets_of_the_same_size(found: Generat
 
 
 def test_all_are_cut_to_the_fewest_rows() -> None:
-    made = score(drawn(100, 0), [drawn(90, 1), drawn(300, 2)], drawn(60, 3), features="x", split="test")
+    made = score(
+        drawn(100, 0), [drawn(90, 1), drawn(300, 2)], drawn(60, 3), features="x", split="test", others_split="train"
+    )
     assert made.rows == 60
     frechet = [frechet_distance(drawn(100, 0), one[:60]) for one in (drawn(90, 1), drawn(300, 2))]
     assert made.figures["frechet"].draws == pytest.approx(frechet)
@@ -63,13 +65,21 @@ def test_intervals_are_over_the_draws() -> None:
 
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    score(drawn(20, 0), [drawn(20, 1)], drawn(20, 2), features="x", split="test", told=lambda *one: told.append(one))
+    score(
+        drawn(20, 0),
+        [drawn(20, 1)],
+        drawn(20, 2),
+        features="x",
+        split="test",
+        others_split="train",
+        told=lambda *one: told.append(one),
+    )
     assert told == [(1, 2), (2, 2)]
 
 
 def test_too_few_rows_are_said() -> None:
     with pytest.raises(UsageError, match="more than 5 images of each kind, got 4"):
-        score(drawn(20, 0), [drawn(4, 1)], drawn(20, 2), features="x", split="test")
+        score(drawn(20, 0), [drawn(4, 1)], drawn(20, 2), features="x", split="test", others_split="train")
 
 
 def test_what_is_stored_is_read_again(found: GenerationScore) -> None:

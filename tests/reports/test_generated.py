@@ -77,7 +77,7 @@ def scored(draws: int = 3) -> GenerationScore:
         for place, name in enumerate(FIGURES)
     }
     return GenerationScore(
-        figures=figures, features="our evaluator", width=64, split="test", real=10_000, rows=10_000
+        figures=figures, features="our evaluator", width=64, split="test", others="validation", real=10_000, rows=10_000
     )  # fmt: skip
 
 
@@ -165,7 +165,8 @@ def test_without_wanted_classes_the_shares_speak() -> None:
 def test_the_score_stands_beside_its_floor() -> None:
     said = text(generated.page(content()))
     assert "is 0.51 (0.49–0.53); other real images in their place get 0.25." in said
-    assert "Measured on 64 features of our evaluator, against 10,000 test images" in said
+    assert "Measured on 64 features of our evaluator, against 10,000 images (test)" in said
+    assert "as many real images (validation)." in said
     assert "Looks at test images 1, of 10,000 images in all" in said
     one = text(generated.page(content(score=scored(1))))
     assert "is 0.50; other real images" in one

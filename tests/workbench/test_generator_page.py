@@ -58,12 +58,13 @@ def test_a_run_labels_it_and_the_answers_are_kept(generator: Generator, splits: 
 
 def test_it_is_scored_against_what_it_did_not_learn_from(generator: Generator, splits: Splits) -> None:
     found = score_generator(generator, features, "means", splits=splits, samples=60, draws=2)
-    assert (found.split, found.real, found.rows) == ("validation", 60, 60)
+    assert (found.split, found.others, found.real, found.rows) == ("validation", "train", 60, 60)
     assert found.figures["frechet"].floor_mean < found.figures["frechet"].mean
     ledger = TestLedger(generator.folder / "test-ledger.jsonl")
     assert ledger.openings() == []
     last = score_generator(generator, features, "means", split="test", splits=splits, samples=60, draws=2)
     assert [(one.verb, one.images) for one in ledger.openings()] == [("score", 60)]
+    assert last.others == "validation", "which the generator did not learn from either"
     assert judge_generated.kept_score(generator.folder, generator.run.card.weights_sha256) == last
 
 

@@ -16,8 +16,9 @@ from ropero.metrics.frechet import frechet_distance
 from ropero.runs import Run, RunStore
 from ropero.storage import read_json, write_json
 from ropero.training.config import TrainConfig
-from ropero.workbench import judge_generated
+from ropero.workbench import importing, judge_generated
 from ropero.workbench.evaluate import evaluate
+from ropero.workbench.export import export
 from ropero.workbench.judge_generated import Labelling, keep, kept_labels, kept_score, label, score
 from ropero.workbench.train import train
 
@@ -78,6 +79,20 @@ def test_its_figures_on_real_images_stand_beside(run: Run, splits: Splits) -> No
     assert run.ledger.openings() == []
 
 
+def test_a_model_from_elsewhere_labels_too(run: Run, splits: Splits, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    file = export(run, out=tmp_path / "theirs.onnx").path
+    store = RunStore(tmp_path / "runs")
+    imported = importing.import_model(file, splits, store).run
+    assert imported.origin is not None
+    wanted = np.arange(60) % 3
+    images = made(range(6, 66), wanted)
+    found = label(importing.open_run(store, str(file)).run, images, wanted=wanted, classes=CLASSES)
+    mine = label(run, images, wanted=wanted, classes=CLASSES)
+    assert found.agreement == mine.agreement
+    np.testing.assert_array_equal(found.predicted, mine.predicted)
+
+
 def features(images: Images) -> np.ndarray:
     """Means of 7 x 7 pixels."""
     return images.reshape(len(images), 4, 7, 4, 7).mean((2, 4)).reshape(len(images), 16) / 255
@@ -96,7 +111,7 @@ def test_a_perfect_generator_is_as_near_as_real_images() -> None:
     assert len(frechet.draws) == len(frechet.floor) == 2
     assert frechet.mean < 3 * frechet.floor_mean
     assert told == [(150, 750), (450, 750), (600, 750), (750, 750)]
-    assert (found.features, found.split, found.rows) == ("means", "validation", 150)
+    assert (found.features, found.split, found.others, found.rows) == ("means", "validation", "train", 150)
     wanted = np.resize(real.labels, 150)
     expected = frechet_distance(features(real.images), features(perfect(range(150, 300), wanted)))
     assert frechet.draws[1] == pytest.approx(expected)
