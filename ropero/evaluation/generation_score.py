@@ -26,18 +26,20 @@ NEIGHBOURS = 5
 
 
 class Meaning(NamedTuple):
-    """What a figure is called, and whether more of it is better."""
+    """What a figure is called, whether more of it is better, and the ends that it cannot pass."""
 
     title: str
     more_is_better: bool
+    low: float = 0.0
+    high: float = 1.0
 
 
 FIGURES = {
-    "frechet": Meaning(mark("Fréchet distance"), False),
-    "kernel": Meaning(mark("Kernel distance"), False),
+    "frechet": Meaning(mark("Fréchet distance"), False, high=math.inf),
+    "kernel": Meaning(mark("Kernel distance"), False, -math.inf, math.inf),
     "precision": Meaning(mark("Precision of the samples"), True),
     "recall": Meaning(mark("Recall of the real images"), True),
-    "density": Meaning(mark("Density"), True),
+    "density": Meaning(mark("Density"), True, high=math.inf),
     "coverage": Meaning(mark("Coverage"), True),
 }
 
@@ -52,11 +54,6 @@ class Figure:
     @property
     def mean(self) -> float:
         return math.fsum(self.draws) / len(self.draws)
-
-    @property
-    def measured(self) -> Measured | None:
-        """The mean with its 95 % interval over draws; None of a single draw, which tells nothing of others."""
-        return Measured(self.mean, *student_interval(self.draws)) if len(self.draws) > 1 else None
 
     @property
     def floor_mean(self) -> float:
@@ -90,6 +87,14 @@ class GenerationScore:
     rows: int
     neighbours: int = NEIGHBOURS
 
+    def measured(self, name: str) -> Measured | None:
+        """A figure's mean with its 95 % interval over draws; None of a single draw, which tells nothing of others."""
+        draws, (_, _, least, most) = self.figures[name].draws, FIGURES[name]
+        if len(draws) < 2:
+            return None
+        low, high = student_interval(draws)
+        return Measured(self.figures[name].mean, max(least, low), min(most, high))
+
     def to_json(self) -> dict[str, Any]:
         """Every number, with English keys."""
         plain = {name: getattr(self, name) for name in _PLAIN}
@@ -98,7 +103,7 @@ class GenerationScore:
             "figures": {
                 name: {
                     "value": one.mean,
-                    "interval_95": (measured := one.measured) and list(measured.interval),
+                    "interval_95": (measured := self.measured(name)) and list(measured.interval),
                     "real_images_in_its_place": one.floor_mean,
                     "draws": list(one.draws),
                     "floor": list(one.floor),

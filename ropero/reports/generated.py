@@ -276,7 +276,7 @@ def score_rows(found: GenerationScore) -> list[Row]:
     for name, meaning in FIGURES.items():
         one, digits = found.figures[name], _DIGITS.get(name, 3)
         value = Score(n.decimal(one.mean, digits))
-        if (measured := one.measured) is not None:
+        if (measured := found.measured(name)) is not None:
             value = Score(value.value, f"{n.decimal(measured.low, digits)}–{n.decimal(measured.high, digits)}")
         times = one.times_floor
         rows.append(

@@ -125,7 +125,7 @@ def _rejected(found: Labelled) -> list[str]:
 def score(found: GenerationScore) -> list[str]:
     """The distance to real images in a sentence."""
     n, one = Numbers.current(), found.figures["frechet"]
-    measured = one.measured
+    measured = found.measured("frechet")
     value = n.decimal(one.mean, 2)
     if measured is not None:
         value += f" ({n.decimal(measured.low, 2)}–{n.decimal(measured.high, 2)})"

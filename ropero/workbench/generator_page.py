@@ -50,9 +50,7 @@ def label_generator(
     """
     made = generator.sample(n, seed=seed)
     asked = made.labels if generator.learner.classes else None
-    found = judge_generated.label(
-        run, made.images, wanted=asked, classes=made.classes, device=device, engine=engine
-    )  # fmt: skip
+    found = judge_generated.label(run, made.images, wanted=asked, classes=made.classes, device=device, engine=engine)
     labels = Labelling(found, f"{run.config.network} ({run.name})", seed)
     judge_generated.keep(generator.folder, generator.run.card.weights_sha256, labels=labels)
     return labels
@@ -71,8 +69,8 @@ def score_generator(
 ) -> GenerationScore:
     """How near a generator's pictures come to a part of its data; kept. A look at the test part is written down.
 
-    The floor is what other real images get: against test images those that the generator did not learn from, where
-    there are enough, else training images.
+    The floor is what other real images get: such as the generator did not learn from, where there are enough of those
+    too, else training images.
 
     Args:
         features: what figures are measured on. name: what that is called.
@@ -84,8 +82,8 @@ def score_generator(
     run, learner = generator.run, generator.learner
     splits = splits if splits is not None else reload(run)
     run.check_data(splits.train)
-    real, others = _real(run, splits, split)
-    others = others.take(np.random.default_rng(0).permutation(len(others))[: draws * samples])
+    real, others = _real(run, splits, split, samples)
+    others = others.take(_by_chance(others, draws * samples))
 
     def make(seeds: Sequence[int], classes: Labels | None) -> Images:
         return sample.seeded(learner, seeds, classes)
@@ -107,8 +105,8 @@ def score_generator(
     return found
 
 
-def _real(run: GeneratorRun, splits: Splits, split: str) -> tuple[Dataset, Dataset]:
-    """(the images that a score is measured against, others for the floor)."""
+def _real(run: GeneratorRun, splits: Splits, split: str, count: int) -> tuple[Dataset, Dataset]:
+    """(the images that a score is measured against, all test images or so many others, and those for the floor)."""
     learned = learned_from(run.config, splits)
     left = np.flatnonzero(~np.isin(splits.train.rows, learned.rows))
     held = splits.train.take(left, "validation") if len(left) else None
@@ -126,7 +124,14 @@ def _real(run: GeneratorRun, splits: Splits, split: str) -> tuple[Dataset, Datas
             t("{run} learned from all training images: none are left to measure it by. Train it with --images 50000, "
               "for example, or give --split test.", run=run.name)
         )  # fmt: skip
-    return held, learned
+    order = _by_chance(held, len(held))
+    enough = len(held) >= 2 * count
+    return held.take(order[:count]), held.take(order[count:]) if enough else learned
+
+
+def _by_chance(part: Dataset, count: int) -> Labels:
+    """Places of so many images, the same every time: files may be in the order of the classes."""
+    return np.random.default_rng(0).permutation(len(part))[:count]
 
 
 def write_page(

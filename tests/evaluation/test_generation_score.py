@@ -53,14 +53,32 @@ def test_all_are_cut_to_the_fewest_rows() -> None:
     assert len(made.figures["frechet"].floor) == 1
 
 
+def stated(draws: tuple[float, ...]) -> GenerationScore:
+    figures = {name: Figure(draws, (0.5,)) for name in FIGURES}
+    return GenerationScore(figures=figures, features="x", width=4, split="test", others="train", real=20, rows=20)
+
+
 def test_intervals_are_over_the_draws() -> None:
     draws = (1.0, 1.5, 1.2, 1.4)
-    measured = Figure(draws, (0.5,)).measured
+    measured = stated(draws).measured("frechet")
     assert measured is not None
     spread = np.std(draws, ddof=1) / 2
     assert measured.interval == pytest.approx(student.interval(0.95, 3, np.mean(draws), spread), abs=1e-4)
-    assert Figure((1.0,), (0.5,)).measured is None
+    assert stated((1.0,)).measured("frechet") is None
     assert Figure((1.0,), (-0.01,)).times_floor is None
+
+
+def test_intervals_end_where_a_figure_does() -> None:
+    low, high = stated((0.0, 0.1)), stated((0.9, 1.0))
+    for name, (least, most) in {"recall": (0, 1), "density": (0, None), "frechet": (0, None)}.items():
+        below, above = low.measured(name), high.measured(name)
+        assert below is not None
+        assert above is not None
+        assert below.low == least
+        assert above.high == most if most else above.high > 1.2
+    kernel = low.measured("kernel")
+    assert kernel is not None
+    assert kernel.low < -0.1, "which may lie below 0"
 
 
 def test_progress_is_told() -> None:

@@ -60,6 +60,8 @@ def test_it_is_scored_against_what_it_did_not_learn_from(generator: Generator, s
     found = score_generator(generator, features, "means", splits=splits, samples=60, draws=2)
     assert (found.split, found.others, found.real, found.rows) == ("validation", "train", 60, 60)
     assert found.figures["frechet"].floor_mean < found.figures["frechet"].mean
+    few = score_generator(generator, features, "means", splits=splits, samples=30, draws=2)
+    assert (few.others, few.real, few.rows) == ("validation", 30, 30), "there are enough that it never saw"
     ledger = TestLedger(generator.folder / "test-ledger.jsonl")
     assert ledger.openings() == []
     last = score_generator(generator, features, "means", split="test", splits=splits, samples=60, draws=2)
