@@ -6,6 +6,7 @@ nothing of networks and pages. Legend: N images, K classes, D draws.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,14 @@ class Measured:
     def share(cls, hits: int, n: int) -> Measured:
         """So many of n, which is at least 1."""
         return cls(hits / n, *wilson_interval(hits, n))
+
+
+def apart(first: Measured, second: Measured) -> Measured:
+    """By how much the first is higher, each being of images of its own: the interval follows from theirs (Newcombe
+    1998, method 10)."""
+    value = first.value - second.value
+    low = value - math.hypot(first.value - first.low, second.high - second.value)
+    return Measured(value, low, value + math.hypot(first.high - first.value, second.value - second.low))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,26 @@ def percentiles(found: NDArray[np.float64] | Sequence[float], level: float = 0.9
     return float(low), float(high)
 
 
+def student_interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of the mean of what a few independent draws gave, by Student's distribution.
+
+    Raises ValueError for fewer than two.
+    """
+    if len(values) < 2:
+        raise ValueError(f"expected two draws or more, got {len(values)}")
+    found = np.asarray(values, np.float64)
+    half = _student_point(len(found) - 1) * float(found.std(ddof=1)) / math.sqrt(len(found))
+    return float(found.mean()) - half, float(found.mean()) + half
+
+
+def _student_point(freedom: int) -> float:
+    """The 97.5 % point of Student's distribution. With x = sqrt(freedom) tan a its density is cos(a)^(freedom - 1)
+    times a constant; the sums over its upper half are looked up where they reach 95 %."""
+    angles = np.linspace(0, math.pi / 2, 20_001)
+    areas = np.cumsum(np.cos((angles[1:] + angles[:-1]) / 2) ** (freedom - 1))
+    return math.sqrt(freedom) * math.tan(float(np.interp(0.95 * areas[-1], np.append(0, areas), angles)))
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """The p-value of McNemar's exact test that two classifiers are right equally often, given the same images.
 

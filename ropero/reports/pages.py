@@ -146,7 +146,7 @@ def _evaluation_values(evaluation: Evaluation) -> dict[str, Any]:
         "interval": (n.percent(low, 2), n.percent(high, 2)),
         "class_rows": parts.class_rows(evaluation),
         "average_rows": parts.average_rows(evaluation),
-        "matrix": parts.matrix(evaluation),
+        "matrix": parts.matrix(evaluation.confusion, evaluation.classes),
         "row_totals": evaluation.report.support.tolist(),
         "pairs": parts.pair_rows(evaluation, PAIRS),
     }

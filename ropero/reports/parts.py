@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from ropero.data.changes import DROP, RELABEL
 from ropero.data.dataset import Dataset
@@ -128,9 +129,9 @@ def shown(one: Measured | None, write: Callable[[float], str]) -> Score:
     return Score("–") if one is None else Score(write(one.value), f"{write(one.low)}–{write(one.high)}")
 
 
-def matrix(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
-    """(true class, its K cells) of each row of the confusion matrix."""
-    counts, n = evaluation.confusion, Numbers.current()
+def matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> list[tuple[str, list[Cell]]]:
+    """(true class, its K cells) of each row of a confusion matrix (K, K)."""
+    n = Numbers.current()
     _, strength = heat_shares(counts)
     return [
         (
@@ -140,7 +141,7 @@ def matrix(evaluation: Evaluation) -> list[tuple[str, list[Cell]]]:
                 for k, count in enumerate(counts[row])
             ],
         )
-        for row, name in enumerate(evaluation.classes)
+        for row, name in enumerate(classes)
     ]
 
 
@@ -229,9 +230,9 @@ def facts(run: Run, summary: Summary) -> list[tuple[str, str]]:
         (t("Device"), f"{here.get('device', config.device)}, {config.precision}"),
         (t("Hardware"), hardware(here)),
         *([] if run.origin else [(t("Training time"), n.seconds(_seconds(run)))]),
-        (t("Versions"), _versions(here)),
+        (t("Versions"), versions(here)),
         (t("Code"), str(here.get("commit") or t("an installed package, no commit"))),
-        (t("Created"), _moment(run.created)),
+        (t("Created"), moment(run.created)),
         (t("Weights"), f"SHA-256 {run.card.weights_sha256[:16]}…, {human_bytes(_weight_bytes(run))}"),
     ]
 
@@ -274,7 +275,8 @@ def _changed(run: Run) -> str:
     return "; ".join(said)
 
 
-def _versions(here: dict[str, Any]) -> str:
+def versions(here: Mapping[str, Any]) -> str:
+    """Of ropero and what it stands on, in a run's environment."""
     names = ("ropero", "python", "torch", "numpy")
     return joined([*(f"{name} {here[name]}" for name in names if name in here), str(here.get("system", ""))])
 
@@ -300,7 +302,7 @@ def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
     n, own = Numbers.current(), run.card.weights_sha256
     return [
         (
-            _moment(one.when),
+            moment(one.when),
             t(one.verb) if one.verb in _VERBS else one.verb,
             n.whole(one.images),
             "–" if one.accuracy is None else n.percent(one.accuracy, 2),
@@ -310,7 +312,7 @@ def ledger_rows(run: Run) -> list[tuple[str, str, str, str, str]]:
     ]
 
 
-def _moment(iso: str) -> str:
+def moment(iso: str) -> str:
     """2026-11-21 03:01:58 UTC: no fractions of a second."""
     return iso[:19].replace("T", " ") + " UTC" if iso.endswith("+00:00") else iso
 

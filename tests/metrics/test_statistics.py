@@ -3,8 +3,16 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
-from ropero.metrics.statistics import bootstrap_interval, holm, mcnemar, paired_interval, wilson_interval
+from ropero.metrics.statistics import (
+    bootstrap_interval,
+    holm,
+    mcnemar,
+    paired_interval,
+    student_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(9324, 10000), (0, 10), (10, 10), (1, 3), (50, 100)])
@@ -47,3 +55,15 @@ def test_holm_by_hand() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 31])
+def test_student_interval_is_scipys(count: int) -> None:
+    values = np.random.default_rng(count).normal(2, 1, count)
+    expected = student.interval(0.95, count - 1, values.mean(), values.std(ddof=1) / np.sqrt(count))
+    assert student_interval(values.tolist()) == pytest.approx(expected, rel=1e-4)
+
+
+def test_one_draw_has_no_interval() -> None:
+    with pytest.raises(ValueError, match="two draws or more, got 1"):
+        student_interval([1.0])
