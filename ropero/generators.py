@@ -30,11 +30,10 @@ from ropero.generation.loop import GeneratorEpoch
 from ropero.runtime import resolve_device
 from ropero.shelf import GENERATOR, TRAINED, Kept, Shelf, runs_folder
 from ropero.storage import read_json_lines, write_text
-from ropero.texts import joined, mark, t
+from ropero.texts import joined, t
 from ropero.training.callbacks import json_lines
 
 FOLDER = "generators"  # below that of all runs, which looks one level deep for its own
-NETS = mark("generator"), mark("discriminator")  # whose losses are shown, by the names that their learners give them
 
 
 class GeneratorRun(Kept):

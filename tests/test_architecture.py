@@ -49,6 +49,7 @@ ONLY_IN = {
     "onnx": {"export"},
     "onnxruntime": {"export"},
     "onnxscript": {"export"},
+    "threadpoolctl": {"generation"},
     "sklearn": {"evaluation", "generation"},
     "skimage": {"generation"},
     "matplotlib": {"reports"},

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from ropero.cli import screen
+from ropero.cli.judge_generator import Judged, judge
 from ropero.cli.options import GeneratorFlags, ImageSize, WithRuns, given, whole_number, whole_numbers
 from ropero.errors import RoperoError, UsageError
 from ropero.generation.config import Kind
@@ -123,6 +124,7 @@ def generate(
     again: Annotated[bool, Parameter(negative=(), help=mark("Train anew, even when an equal run is there."))] = False,
     flags: GeneratorFlags = None,  # type: ignore[valid-type]
     asked: Asked = Asked(),
+    judged: Judged = Judged(),  # noqa: B008, frozen
     known: Annotated[
         bool, Parameter(name="--list", negative=(), help=mark("List all generators with their disk use."))
     ] = False,
@@ -132,7 +134,7 @@ def generate(
         return _list(common)
     options: dict[str, Any] = given(flags) if flags is not None else {}
     if train is not None:
-        for name, value in asked.flags().items():
+        for name, value in {**asked.flags(), **judged.flags()}.items():
             if value not in (None, False):
                 raise UsageError(
                     t("{name} belongs to a generator that is trained; leave --train away, or {name}.", name=name)
@@ -142,6 +144,12 @@ def generate(
     for name, value in {**training, "--again": again, "--image-size": image_size is not None}.items():
         if value:
             raise UsageError(t("{name} belongs to a training; give --train too, or leave {name} away.", name=name))
+    if judged:
+        from ropero.workbench.generator import open_generator
+
+        judged.check({name: value for name, value in asked.flags().items() if name != "-n"})
+        found = open_generator(generator, runs=common.runs, device=options.get("device", "auto"))
+        return judge(found, judged, asked.number, options.get("seed", 0), data, common)
     return _make(generator, asked, data, options, common)
 
 

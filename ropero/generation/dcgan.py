@@ -157,9 +157,9 @@ class Dcgan(Learner):
         self.generator = Generator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.discriminator = Discriminator(shape).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         nets = {"generator": self.generator, "discriminator": self.discriminator}
-        rate = config.learning_rate or 1e-4
         super().__init__(
-            nets, {name: torch.optim.Adam(net.parameters(), rate, fused=True) for name, net in nets.items()}
+            nets,
+            {name: torch.optim.Adam(net.parameters(), config.learning_rate, fused=True) for name, net in nets.items()},
         )
 
     def step(self, real: Tensor, labels: Tensor, precision: str) -> Mapping[str, Tensor]:

@@ -21,7 +21,7 @@ from ropero.generation.learner import Learner, Shape
 from ropero.generation.velocity import Velocity
 from ropero.runtime import resolve_precision
 
-RATE, STEADY, WARM = 1e-3, 4000, 200  # learning rate; steps after which it falls with their root; steps of its rise
+STEADY, WARM = 4000, 200  # steps after which the learning rate falls with their root; steps of its rise
 MEAN = (
     6.94  # of the power by which weights are averaged, a width of 0.1 of the training (Karras et al. 2024, 2312.02696)
 )
@@ -41,7 +41,7 @@ class Flow(Learner):
         self.network.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.latent, self.classes = shape, classes
-        self.rate, self.precision = config.learning_rate or RATE, resolve_precision(config.precision, device)
+        self.rate, self.precision = config.learning_rate, resolve_precision(config.precision, device)
         optimizer = torch.optim.Adam(self.network.parameters(), self.rate, (0.9, 0.99), fused=True)
         super().__init__({"network": self.network, "average": self.average}, {"network": optimizer})
 

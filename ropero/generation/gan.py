@@ -18,7 +18,7 @@ from torch.nn import functional
 from ropero.generation.config import GeneratorConfig
 from ropero.generation.learner import Learner, Shape
 
-LATENT, RATE = 64, 1e-3
+LATENT = 64
 PENALTY, PENALTY_EVERY = 0.1, 8  # of the slope's square (R1, Mescheder et al. 2018, arXiv 1801.04406); every nth step
 MEAN = 6.94  # of the power by which weights are averaged, as in flow.py
 SLOPE = 0.2
@@ -104,9 +104,8 @@ class Gan(Learner):
         self.average = copy.deepcopy(self.generator).eval().requires_grad_(False)
         self.latent, self.classes = (LATENT,), classes
         nets = {"generator": self.generator, "discriminator": self.discriminator, "average": self.average}
-        rate = config.learning_rate or RATE
         optimizers = {
-            name: torch.optim.Adam(nets[name].parameters(), rate, (0.0, 0.99), fused=True)
+            name: torch.optim.Adam(nets[name].parameters(), config.learning_rate, (0.0, 0.99), fused=True)
             for name in ("generator", "discriminator")
         }
         super().__init__(nets, optimizers)

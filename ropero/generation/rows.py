@@ -140,6 +140,7 @@ def regressed(values: Rows, draws: int, seed: int, low: Rows, high: Rows, *, col
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.experimental import enable_iterative_imputer  # noqa: F401, without it there is none
     from sklearn.impute import IterativeImputer
+    from threadpoolctl import threadpool_limits
 
     # It wants room between the two; where there is none, all values of the column are one.
     options: dict[str, Any] = {"min_value": low, "max_value": np.where(high > low, high, low + 1)}
@@ -150,7 +151,8 @@ def regressed(values: Rows, draws: int, seed: int, low: Rows, high: Rows, *, col
             **options, max_iter=ROUNDS, n_nearest_features=columns, sample_posterior=draws > 1, skip_complete=True,
             random_state=(seed + draw) % 2**32,
         )  # fmt: skip
-        with warnings.catch_warnings():
+        # Thousands of small regressions: more threads than one wait for each other most of the time.
+        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # a bounded number of rounds is what is wanted
             found[draw] = imputer.fit_transform(values)
     return found

@@ -84,26 +84,6 @@ def _curve(
     legend.set_in_layout(True)
 
 
-def net_losses(losses: Mapping[str, Values], *, theme: Theme = LIGHT) -> Figure:
-    """The loss of each net of a generator in every epoch: `losses` maps a net's name in English to its (E,) values."""
-    figure = blank(7, 3.4, theme)
-    axes = figure.subplots()
-    dress(axes, theme, grid="y")
-    lines = ((theme.blue, "-", "o"), (theme.red, "--", "s"), (theme.green, ":", "D"), (theme.muted, "-.", "^"))
-    for place, (name, values) in enumerate(losses.items()):
-        colour, dash, shape = lines[place % len(lines)]
-        epochs = range(1, len(values) + 1)
-        shape = shape if len(values) <= 30 else ""
-        axes.plot(epochs, _floats(values), dash, color=colour, marker=shape, markersize=4, label=label(t(name)))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    axes.set_xlabel(t("Epoch"), fontsize=SMALL)
-    axes.set_ylabel(t("Loss"), fontsize=SMALL)
-    axes.yaxis.set_major_formatter(_general_axis())
-    if losses:
-        figure.legend(frameon=False, fontsize=SMALL, labelcolor=theme.ink, loc="outside upper left", ncols=4)
-    return finish(figure, theme)
-
-
 def _floats(values: Values) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], np.float64)
 

@@ -225,7 +225,7 @@ def command(config: GeneratorConfig, source: str, image_size: int | None = None)
     changed = {
         name: int(value) if isinstance(value, float) and value == int(value) else value
         for name, value in changed.items()
-        if value != getattr(GeneratorConfig(), name) or name in ("epochs", "seed")
+        if value != getattr(GeneratorConfig(generator=config.generator), name) or name in ("epochs", "seed")
     }
     if not source:
         return f"rp.train_generator(data, {config.generator!r}{''.join(f', {a}={b!r}' for a, b in changed.items())})"

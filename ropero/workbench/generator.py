@@ -12,18 +12,22 @@ from typing import Any
 from rich.console import Console
 
 from ropero.data.dataset import Dataset, Images, Splits
+from ropero.evaluation.generated import Labelled
+from ropero.evaluation.generation_score import GenerationScore
 from ropero.generation.config import GeneratorConfig
 from ropero.generation.learner import Learner
 from ropero.generation.loop import GeneratorEpoch, Hook
 from ropero.generators import GeneratorRun, GeneratorStore
+from ropero.runs import RunStore
 from ropero.shelf import TRAINED
 from ropero.texts import t
 from ropero.workbench import data as data_verb
-from ropero.workbench import generate, sampling
+from ropero.workbench import generate, importing, sampling
 from ropero.workbench.evaluate import reload
 from ropero.workbench.progress import FileProgress, GeneratorProgress, SampleProgress, human_seconds
 from ropero.workbench.remembered import Nearest, nearest_real
 from ropero.workbench.sampling import Samples
+from ropero.workbench.trained import Trained
 
 Names = str | Sequence[str]
 
@@ -94,10 +98,59 @@ class Generator:
         Args:
             data: where the data lie now, when not where they were.
         """
+        return nearest_real(self.run, samples.images, self._data(data))
+
+    def label(self, by: Trained | str | Path, n: int = 1_000, *, seed: int = 0) -> Labelled:
+        """What a run, or a model's file, says of so many pictures; kept for the page.
+
+        Raises UsageError for a run of images of another size, or one that does not know the generator's classes.
+        """
+        from ropero.workbench.generator_page import label_generator
+
+        run = by.run if isinstance(by, Trained) else importing.open_run(self._runs(), str(by)).run
+        return label_generator(self, run, n=n, seed=seed, device=self._device).found
+
+    def score(
+        self, features: str | Path = "", *, split: str = "validation", samples: int = 10_000, draws: int = 5
+    ) -> GenerationScore:
+        """How near the pictures come to real ones, with other real ones in their place beside it; kept for the page.
+
+        Args:
+            features: what is looked at: "" for ropero's own evaluator, a run, a model's file, or Inception's weights.
+            split: the real images, "validation" or "test"; a look at the test part is written down.
+            samples: pictures of each draw.
+
+        Raises UsageError where there is no such part.
+        """
+        from ropero.workbench.generator_page import measured_on, score_generator
+
+        with FileProgress(Console(stderr=True)) as progress:
+            seen, name = measured_on(str(features), self._runs(), progress)
+            return score_generator(
+                self,
+                seen,
+                name,
+                split=split,
+                splits=self._data(),
+                samples=samples,
+                draws=draws,
+                told=lambda done, total: progress(t("features"), done, total, "images"),
+            )
+
+    def page(self, out: str | Path | None = None, *, lang: str | None = None) -> Path:
+        """Write the page of this generator, and return its path. Raises MissingExtra without the extra `report`."""
+        from ropero.workbench.generator_page import write_page
+
+        return write_page(self, lang=lang, out=None if out is None else Path(out))
+
+    def _runs(self) -> RunStore:
+        return RunStore(self.folder.parent.parent)
+
+    def _data(self, data: str | None = None) -> Splits:
         if self._splits is None:
             with FileProgress(Console(stderr=True)) as progress:
                 self._splits = reload(self.run, data, progress)
-        return nearest_real(self.run, samples.images, self._splits)
+        return self._splits
 
 
 def _named(classes: Names) -> Sequence[str]:

@@ -7,6 +7,7 @@ command line.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,19 @@ import numpy as np
 from ropero import texts
 from ropero.data import pictures
 from ropero.data.dataset import Dataset, Images, Labels, Splits
+from ropero.data.raw import Progress
 from ropero.errors import UsageError, unknown
 from ropero.evaluation.generation_score import GenerationScore
 from ropero.evaluation.ledger import TestLedger
 from ropero.export.engines import AUTO
-from ropero.generation import mosaic, sample
+from ropero.generation import evaluator, inception, mosaic, sample
 from ropero.generation.sample import Told
 from ropero.generators import GeneratorRun
 from ropero.models.checkpoint import WEIGHTS
-from ropero.runs import Run
-from ropero.texts import t
-from ropero.workbench import growth, judge_generated
+from ropero.models.inference import features as features_of
+from ropero.runs import Run, RunStore
+from ropero.texts import mark, t
+from ropero.workbench import growth, importing, judge_generated
 from ropero.workbench.evaluate import reload
 from ropero.workbench.generate import learned_from
 from ropero.workbench.generator import Generator
@@ -103,6 +106,24 @@ def score_generator(
     )
     judge_generated.keep(run.folder, run.card.weights_sha256, scored=found)
     return found
+
+
+def measured_on(name: str, store: RunStore, progress: Progress | None = None) -> tuple[Features, str]:
+    """The features that a name stands for, and what they are called.
+
+    Args:
+        name: "" for ropero's own evaluator, a .pth file with Inception's weights, or a run or a model's file.
+
+    Raises:
+        UsageError: a .pth file that holds no such weights.
+        RunError, DataError, MissingExtra: as `importing.open_run`.
+    """
+    if not name:
+        return evaluator.features, mark("ropero's own evaluator")
+    if Path(name).suffix == ".pth":
+        return partial(inception.features, inception.load(Path(name))), "Inception (2015)"
+    run = importing.open_run(store, name, progress=progress).run
+    return partial(features_of, run.model()), f"{run.config.network} ({run.name})"
 
 
 def _real(run: GeneratorRun, splits: Splits, split: str, count: int) -> tuple[Dataset, Dataset]:

@@ -6,6 +6,7 @@ Knows nothing of the training itself.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ropero.generation.loop import GeneratorEpoch, Hook
 from ropero.generators import GeneratorRun
 from ropero.runtime import mix_seed
 from ropero.storage import atomic_path
+from ropero.texts import t
 from ropero.training.callbacks import spared
 
 FOUR = 4
@@ -105,9 +107,10 @@ def video(run: GeneratorRun) -> list[Path]:
 
 def losses_figure(run: GeneratorRun) -> list[Path]:
     """Draw the losses of the nets as figures/losses.png. Raises MissingExtra without the part that draws."""
-    from ropero.reports import figures, output
+    from ropero.reports import generator_figures, output
 
     history = run.history
     names = list(dict.fromkeys(name for one in history for name in one.losses))
-    losses = {name: [one.losses.get(name) for one in history] for name in names}
-    return [output.save(figures.net_losses(losses), run.folder / "figures" / "losses.png")]
+    losses = {name: [one.losses.get(name, math.nan) for one in history] for name in names}
+    drawn = generator_figures.losses([one.epoch for one in history], losses, t("Loss"))
+    return [output.save(drawn, run.folder / "figures" / "losses.png")]

@@ -19,7 +19,7 @@ from ropero.texts import LANGUAGES
 from ropero.training.config import TrainConfig
 
 VERBS = ["data", "explore", "networks", "train", "lr-find", "tune", "evaluate", "predict", "runs", "report"]
-VERBS += ["reproduce", "export", "verify"]
+VERBS += ["reproduce", "export", "verify", "generate", "complete"]
 FAST = ["--network=softmax", "--epochs=2", "--batch-size=32", "--learning-rate=0.01", "--precision=fp32"]
 
 

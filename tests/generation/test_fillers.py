@@ -45,15 +45,15 @@ class Painter(Learner):
         return torch.sigmoid(latent)[:, :, None, None].expand_as(pictures) * self.nets["generator"].weight.new_ones(1)
 
 
-def images(count: int = 6, *, colour: bool = False) -> tuple[Dataset, Pixels, Known]:
+def images(count: int = 6, *, size: int = 12, colour: bool = False) -> tuple[Dataset, Pixels, Known]:
     """(training images, others 0 to 1, what is known of them)"""
-    train, other = synthetic(90, size=12), synthetic(count, size=12, seed=3)
+    train, other = synthetic(90, size=size), synthetic(count, size=size, seed=3)
     if colour:
         train, other = (
             Dataset(np.stack([one.images, one.images // 2, 255 - one.images], 3), one.labels, one.classes)
             for one in (train, other)
         )
-    return train, other.images.astype(np.float32) / np.float32(255), parse("0.1-0.9").known(count, 12, 12)
+    return train, other.images.astype(np.float32) / np.float32(255), parse("0.1-0.9").known(count, size, size)
 
 
 def everything(train: Dataset) -> list[Filler]:
@@ -67,7 +67,7 @@ def everything(train: Dataset) -> list[Filler]:
 @pytest.mark.parametrize("number", range(6))
 def test_observed_pixels_come_back_bit_for_bit_and_the_rest_is_in_range(number: int, colour: bool) -> None:
     pytest.importorskip("skimage")
-    train, shown, known = images(colour=colour)
+    train, shown, known = images(size=5, colour=colour)
     filler = everything(train)[number]
     shown[0, 0, 0] = np.float32(0.1) + np.float32(1e-7)  # no eighth of a byte
     known[0, 0, 0] = True
@@ -85,7 +85,7 @@ def test_observed_pixels_come_back_bit_for_bit_and_the_rest_is_in_range(number: 
 @pytest.mark.parametrize("number", range(6))
 def test_what_lies_in_a_hole_is_not_looked_at(number: int) -> None:
     pytest.importorskip("skimage")
-    train, shown, known = images()
+    train, shown, known = images(size=5)
     filler = everything(train)[number]
     other = np.where(known, shown, np.float32(np.nan))
     np.testing.assert_array_equal(filler.fill(shown, known, 2), filler.fill(other, known, 2))
@@ -93,7 +93,7 @@ def test_what_lies_in_a_hole_is_not_looked_at(number: int) -> None:
 
 def test_an_image_without_a_hole_is_left_as_it_is() -> None:
     pytest.importorskip("skimage")
-    train, shown, known = images()
+    train, shown, known = images(size=5)
     known[2] = True
     for filler in everything(train):
         np.testing.assert_array_equal(filler.fill(shown, known, 1)[0, 2], shown[2])

@@ -54,8 +54,6 @@ DRAWINGS: dict[str, Callable[[Theme], Figure]] = {
     "histogram": lambda theme: figures.pixel_histogram({"train": np.arange(256.0), "test": np.ones(256)}, theme=theme),
     "rates": lambda theme: rate_test({"Steepest": 1e-3, "Lowest / 10": 2e-3}, theme),
     "rates-none": lambda theme: rate_test({}, theme),
-    "nets": lambda theme: figures.net_losses({"generator": [0.7, 0.9], "a$b$c": [1.4, None]}, theme=theme),
-    "nets-long": lambda theme: figures.net_losses({"generator": list(np.linspace(1, 2, 100))}, theme=theme),
     "nets-nothing": lambda theme: figures.net_losses({}, theme=theme),
     "rates-nothing": lambda theme: figures.rate_test([], [], [], [], {}, theme=theme),
     "images": lambda theme: pictures.image_grid(GREY, CHINESE, theme=theme),
