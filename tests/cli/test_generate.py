@@ -76,7 +76,8 @@ def test_many_singles_are_not_all_named(capsys: pytest.CaptureFixture[str], trai
     ("words", "says"),
     [
         ("--train dcgn", "Did you mean 'dcgan'"),
-        ("--train dcgan --epochs 0", "epochs should be at least 1"),
+        ("--train dcgan --epochs -1", "epochs should be at least 0"),
+        ("--train dcgan --batch-size 1", "batch_size should be at least 2"),
         ("--train dcgan --class shirt", "--class belongs to a generator that is trained"),
         ("--train dcgan -n 5", "-n belongs to a generator that is trained"),
         ("--train dcgan --walk", "--walk belongs to a generator that is trained"),
