@@ -195,8 +195,7 @@ def recipe(config: GeneratorConfig, history: Sequence[GeneratorEpoch], images: i
             batch=n.whole(config.batch_size),
         )
     ]
-    if config.learning_rate:
-        said.append(t("The learning rate is {rate}.", rate=n.general(config.learning_rate)))
+    said.append(t("The learning rate is {rate}.", rate=n.general(config.learning_rate)))
     if len(history) < config.epochs:
         said.append(
             t(

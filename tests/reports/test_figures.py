@@ -54,7 +54,6 @@ DRAWINGS: dict[str, Callable[[Theme], Figure]] = {
     "histogram": lambda theme: figures.pixel_histogram({"train": np.arange(256.0), "test": np.ones(256)}, theme=theme),
     "rates": lambda theme: rate_test({"Steepest": 1e-3, "Lowest / 10": 2e-3}, theme),
     "rates-none": lambda theme: rate_test({}, theme),
-    "nets-nothing": lambda theme: figures.net_losses({}, theme=theme),
     "rates-nothing": lambda theme: figures.rate_test([], [], [], [], {}, theme=theme),
     "images": lambda theme: pictures.image_grid(GREY, CHINESE, theme=theme),
     "images-one": lambda theme: pictures.image_grid(GREY[:1, :, :, None], ["x"], theme=theme),
@@ -203,12 +202,3 @@ def test_the_rate_test_marks_its_suggestions_on_the_curve_and_cuts_the_breakdown
     bottom, top = axes.get_ylim()
     assert bottom < 1.3
     assert 2.3 < top < 4  # the loss goes on to 900
-
-
-def test_the_losses_of_nets_are_told_apart_by_more_than_colour() -> None:
-    axes = figures.net_losses({"generator": [0.7, 0.9, 1.1], "discriminator": [1.4, 1.3, 1.2]}).axes[0]
-    first, second = axes.lines
-    assert list(second.get_xdata()) == [1, 2, 3]
-    assert list(second.get_ydata()) == [1.4, 1.3, 1.2]
-    assert first.get_linestyle() != second.get_linestyle()
-    assert first.get_marker() != second.get_marker()

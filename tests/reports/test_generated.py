@@ -203,7 +203,10 @@ def test_what_was_not_measured_is_not_shown() -> None:
     assert set(reader.ids).isdisjoint({"labels", "confusion", "rejected", "score", "nearest", "grown"})
     said = " ".join(reader.text.split())
     assert "have not been labelled or scored yet" in said
-    assert "One pass over 120 training images, in batches of 256. 2 times an epoch broke" in said
+    assert (
+        "One pass over 120 training images, in batches of 256. The learning rate is 0.0001. 2 times an epoch broke"
+        in said
+    )
     assert "Looks at test images" not in said
 
 
@@ -223,9 +226,9 @@ def test_colour_pictures_are_shown_too() -> None:
 
 
 def test_the_command_says_what_differs_from_the_protocol() -> None:
-    config = GeneratorConfig(epochs=30, learning_rate=1e-4, minutes=20, seed=3)
+    config = GeneratorConfig(epochs=30, learning_rate=2e-4, minutes=20, seed=3)
     assert generated_words.command(config, "my data", 32) == (
-        "ropero generate --train dcgan --data 'my data' --image-size 32 --epochs 30 --learning-rate 0.0001 "
+        "ropero generate --train dcgan --data 'my data' --image-size 32 --epochs 30 --learning-rate 0.0002 "
         "--minutes 20 --seed 3"
     )
     assert generated_words.command(GeneratorConfig(), "") == "rp.train_generator(data, 'dcgan', epochs=100, seed=0)"
