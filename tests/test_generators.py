@@ -114,7 +114,7 @@ def test_a_damaged_history_is_said_not_thrown(store: GeneratorStore, splits: Spl
         _ = run.history
 
 
-@pytest.mark.parametrize("content", ["{}", "[]", '{"generator": "dcgn"}', '{"epochs": 0}'])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"generator": "dcgn"}', '{"epochs": -1}'])
 def test_a_damaged_config_is_said_not_thrown(store: GeneratorStore, splits: Splits, content: str) -> None:
     run = made(store, splits)
     (run.folder / "config.json").write_text(content)
