@@ -18,7 +18,7 @@ from ropero.generation.learner import Learner, Shape
 from ropero.generators import GeneratorRun, GeneratorStore
 from ropero.workbench.generate import train_generator
 
-CONFIG = GeneratorConfig(epochs=3, batch_size=30, precision="fp32", device="cpu")
+CONFIG = GeneratorConfig(epochs=3, batch_size=30, learning_rate=0.05, precision="fp32", device="cpu")
 
 
 class Small(Learner):
